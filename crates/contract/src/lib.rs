@@ -1,0 +1,1 @@
+//! What Livehouse services say to each other: typed ids, money, facts, error codes, RES paths.

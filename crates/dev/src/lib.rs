@@ -1,0 +1,1 @@
+//! cargo dev: the one entry for people, CI and pipelines.

@@ -1,0 +1,1 @@
+//! Real servers for tests, one world per test.

@@ -1,0 +1,1 @@
+//! Who a connection is: guest sessions for Resgate.

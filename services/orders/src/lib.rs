@@ -1,0 +1,1 @@
+//! Orders: from a hold to a paid order, live.

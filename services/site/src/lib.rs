@@ -1,0 +1,1 @@
+//! The pages: server-rendered events, the built client, guest sessions.

@@ -1,0 +1,1 @@
+//! Seat inventory: holds decided by Postgres and shown live.
