@@ -1,0 +1,109 @@
+//! The bus: NATS for requests, JetStream for facts.
+//!
+//! Facts leave only through the [`outbox`], arrive through a [`consumer`], take effect once through the
+//! [`inbox`], and when a consumer gives one up it becomes a [`dead_letter`].
+
+pub mod consumer;
+pub mod dead_letter;
+pub mod inbox;
+pub mod outbox;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use async_nats::jetstream::{self, stream};
+use livehouse_contract::path;
+
+use crate::health::{Condition, Health};
+
+/// Header that carries a fact's id, also when it is replayed under another message id.
+pub const FACT_ID_HEADER: &str = "Livehouse-Fact-Id";
+
+/// Facts are kept this long for new consumers and for rebuilding.
+const FACT_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Dead letters are kept this long for somebody to look at them.
+const DEAD_LETTER_AGE_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
+/// A fact published again within this time is recognised by the stream itself.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// Connects to NATS and keeps the condition of `nats` in `health` true. The first connection is retried in the
+/// background, so a service may start before its broker.
+pub async fn connect(url: &str, name: &str, health: Health) -> anyhow::Result<async_nats::Client> {
+    let servers: Vec<async_nats::ServerAddr> = url
+        .split(',')
+        .map(|server| server.trim().parse())
+        .collect::<Result<_, _>>()
+        .context("the NATS URL is not valid: expected nats://host:port[,nats://host:port]")?;
+    let client = async_nats::ConnectOptions::new()
+        .name(name)
+        .retry_on_initial_connect()
+        .ping_interval(Duration::from_secs(5))
+        .request_timeout(Some(Duration::from_secs(5)))
+        .subscription_capacity(65_536)
+        .client_capacity(8_192)
+        .reconnect_delay_callback(|tries| {
+            // The first tries come at once; later ones are spread, so that not all services return together.
+            if tries <= 1 {
+                Duration::ZERO
+            } else {
+                Duration::from_millis(rand::random_range(50..=250)) * u32::try_from(tries.min(8)).unwrap_or(8)
+            }
+        })
+        .event_callback(move |event| {
+            let health = health.clone();
+            async move {
+                match event {
+                    async_nats::Event::Connected => health.set("nats", Condition::Up),
+                    async_nats::Event::Disconnected | async_nats::Event::Closed => health.set("nats", Condition::Down),
+                    async_nats::Event::SlowConsumer(subscription) => {
+                        tracing::warn!(subscription, "messages were dropped: a subscription is read too slowly");
+                        metrics::counter!("livehouse_nats_slow_consumer_total").increment(1);
+                    }
+                    other => tracing::debug!(event = %other, "NATS connection event"),
+                }
+            }
+        })
+        .connect(servers)
+        .await
+        .context("cannot connect to NATS")?;
+    Ok(client)
+}
+
+/// Makes the streams of facts and dead letters if they are not there. Waits for the broker up to a minute.
+pub async fn ensure_streams(client: &async_nats::Client) -> anyhow::Result<jetstream::Context> {
+    let jetstream = jetstream::new(client.clone());
+    let streams = [
+        stream::Config {
+            name: path::FACT_STREAM.to_owned(),
+            subjects: vec![format!("{}.>", path::FACT_PREFIX)],
+            max_age: FACT_AGE_MAX,
+            duplicate_window: DUPLICATE_WINDOW,
+            storage: stream::StorageType::File,
+            ..Default::default()
+        },
+        stream::Config {
+            name: path::DEAD_LETTER_STREAM.to_owned(),
+            subjects: vec![format!("{}.>", path::DEAD_LETTER_PREFIX)],
+            max_age: DEAD_LETTER_AGE_MAX,
+            storage: stream::StorageType::File,
+            ..Default::default()
+        },
+    ];
+    let mut backoff = crate::retry::Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    for config in streams {
+        loop {
+            match jetstream.get_or_create_stream(config.clone()).await {
+                Ok(_) => break,
+                Err(error) if tokio::time::Instant::now() < deadline => {
+                    tracing::info!(stream = config.name, %error, "JetStream is not ready yet");
+                    tokio::time::sleep(backoff.next_delay()).await;
+                }
+                Err(error) => {
+                    return Err(anyhow::Error::new(error).context(format!("cannot make the stream {}", config.name)));
+                }
+            }
+        }
+    }
+    Ok(jetstream)
+}

@@ -1,0 +1,90 @@
+//! PostgreSQL: the pool, and migrations under an advisory lock.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::NoTls;
+use tokio_util::sync::CancellationToken;
+
+use crate::health::{Condition, Health};
+use crate::options::Database;
+
+/// Key of the advisory lock that lets one process migrate a database at a time.
+const MIGRATION_LOCK: i64 = 0x6c69_7665_686f_7573;
+
+/// The longest a statement may run, a lock may be waited for, and a transaction may idle. A query that would
+/// take longer is worth less than the connection it blocks.
+const SESSION_OPTIONS: &str = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s";
+
+/// How often the database is asked whether it is there.
+const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The database's URL, from the option or from its file.
+pub fn url(options: &Database) -> anyhow::Result<String> {
+    match (&options.postgres_url_file, &options.postgres_url) {
+        (Some(file), _) => Ok(std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the database URL from {}", file.display()))?
+            .trim()
+            .to_owned()),
+        (None, Some(url)) => Ok(url.clone()),
+        (None, None) => anyhow::bail!("no database URL: set LIVEHOUSE_POSTGRES_URL or LIVEHOUSE_POSTGRES_URL_FILE"),
+    }
+}
+
+/// A pool of connections, opened when first used. `application` names them in `pg_stat_activity`.
+pub fn pool(options: &Database, application: &str) -> anyhow::Result<Pool> {
+    pool_of(&url(options)?, options.postgres_connections_max, application)
+}
+
+/// A pool of at most `connections_max` connections to `url`.
+pub fn pool_of(url: &str, connections_max: usize, application: &str) -> anyhow::Result<Pool> {
+    let mut config = tokio_postgres::Config::from_str(url)
+        .map_err(|_| anyhow::anyhow!("the database URL is not valid: expected postgres://user:password@host:port/database"))?;
+    config.application_name(application).options(SESSION_OPTIONS).connect_timeout(Duration::from_secs(3));
+    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let timeouts = Timeouts {
+        wait: Some(Duration::from_secs(2)),
+        create: Some(Duration::from_secs(4)),
+        recycle: Some(Duration::from_secs(2)),
+    };
+    Ok(Pool::builder(manager).max_size(connections_max).timeouts(timeouts).runtime(Runtime::Tokio1).build()?)
+}
+
+/// Brings the database to the newest migration. Several processes may call it at once: one works, the others
+/// wait for it and find nothing left to do.
+pub async fn migrate(pool: &Pool, runner: refinery::Runner) -> anyhow::Result<()> {
+    let mut connection = pool.get().await.context("cannot reach the database to migrate it")?;
+    connection.batch_execute("set lock_timeout = '60s'; set statement_timeout = '300s'").await?;
+    connection.execute("select pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+    let migrated = runner.run_async(&mut **connection.as_mut()).await;
+    connection.execute("select pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
+    let report = migrated.context("a migration failed; the database is as it was before it")?;
+    for migration in report.applied_migrations() {
+        tracing::info!(migration = %migration, "migration applied");
+    }
+    // The connection carries long timeouts now: it must not go back to the pool.
+    drop(deadpool_postgres::Object::take(connection));
+    Ok(())
+}
+
+/// Keeps the condition of `postgres` in `health` true until `stop`.
+pub fn watch(pool: Pool, health: Health, stop: CancellationToken) {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(PROBE_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            let probe = async {
+                let connection = pool.get().await.ok()?;
+                connection.simple_query("select 1").await.ok()
+            };
+            let answered = tokio::time::timeout(Duration::from_secs(2), probe).await.ok().flatten();
+            health.set("postgres", if answered.is_some() { Condition::Up } else { Condition::Down });
+        }
+    });
+}
