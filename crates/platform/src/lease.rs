@@ -1,1 +1,102 @@
-//! stub
+//! Ownership of live resources, decided by PostgreSQL.
+//!
+//! A row per lease key: who holds it, until when by the database's clock, and an epoch that rises with every
+//! new holder. A replica that dies is followed by another when its time is over; one that stops gives back at
+//! once. Replicas share evenly: who has more than its part gives up one key a round, and only after it has
+//! stopped acting on it.
+//!
+//! The service's migration makes the tables `lease` and `lease_replica`.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
+use res_service::{BoxError, Holding, Lease};
+
+/// How long a holding is good for after it was asked for. The view of a dead owner's events is stale for as
+/// long, so it is short; rounds come at a quarter of it.
+const TIME_TO_LIVE: Duration = Duration::from_secs(2);
+/// A round that takes longer than this is given up: its answer would be nearly worthless.
+const ROUND_DEADLINE: Duration = Duration::from_secs(1);
+
+const SEEN: &str = "insert into lease_replica (replica, seen_until) values ($1, clock_timestamp() + $2::float8 * interval '1 second') \
+    on conflict (replica) do update set seen_until = excluded.seen_until";
+const FORGET: &str = "delete from lease_replica where seen_until < clock_timestamp() - interval '1 minute'";
+const MAKE: &str = "insert into lease (key) select key from unnest($1::text[]) as key order by key on conflict (key) do nothing";
+const RENEW: &str = "update lease set expires_at = clock_timestamp() + $2::float8 * interval '1 second' \
+    where holder = $1 and expires_at > clock_timestamp()";
+const CLAIM: &str = "update lease set holder = $1, epoch = epoch + 1, \
+        expires_at = clock_timestamp() + $2::float8 * interval '1 second' \
+    where key in (select key from lease where key = any($3::text[]) \
+        and (holder is null or expires_at <= clock_timestamp()) order by key limit $4 for update skip locked)";
+const LIVE: &str = "select count(*) from lease_replica where seen_until > clock_timestamp()";
+const MAP: &str = "select key, holder, epoch from lease where holder is not null and expires_at > clock_timestamp()";
+const RELEASE: &str = "update lease set holder = null where holder = $1 and key = any($2::text[])";
+
+/// A [`Lease`] kept in a service's database.
+pub struct PostgresLease {
+    pool: Pool,
+    /// A key of which this replica has one too many, found by the last round.
+    surplus: Mutex<Option<String>>,
+}
+
+impl PostgresLease {
+    /// Leases in the tables of `pool`'s database.
+    #[must_use]
+    pub fn new(pool: Pool) -> Self {
+        Self { pool, surplus: Mutex::default() }
+    }
+
+    async fn round_in_database(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
+        let seconds = TIME_TO_LIVE.as_secs_f64();
+        let mut connection = self.pool.get().await?;
+        let transaction = connection.transaction().await?;
+        transaction.execute(SEEN, &[&replica, &seconds]).await?;
+        transaction.execute(FORGET, &[]).await?;
+        transaction.execute(MAKE, &[&keys]).await?;
+        let mine = transaction.execute(RENEW, &[&replica, &seconds]).await?;
+        let live: i64 = transaction.query_one(LIVE, &[]).await?.get(0);
+        let share = keys.len().div_ceil(usize::try_from(live.max(1))?) as u64;
+        if mine < share {
+            let wanted = i64::try_from(share - mine)?;
+            transaction.execute(CLAIM, &[&replica, &seconds, &keys, &wanted]).await?;
+        }
+        let rows = transaction.query(MAP, &[]).await?;
+        transaction.commit().await?;
+        let holdings: Vec<Holding> = rows
+            .iter()
+            .map(|row| Holding {
+                key: row.get("key"),
+                holder: row.get("holder"),
+                epoch: u64::try_from(row.get::<_, i64>("epoch")).unwrap_or_default(),
+            })
+            .collect();
+        let surplus = holdings.iter().rfind(|holding| mine > share && holding.holder == replica);
+        *self.surplus.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = surplus.map(|holding| holding.key.clone());
+        Ok(holdings)
+    }
+}
+
+#[async_trait]
+impl Lease for PostgresLease {
+    async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
+        tokio::time::timeout(ROUND_DEADLINE, self.round_in_database(replica, keys))
+            .await
+            .map_err(|_| "the database did not answer a round of leases in time")?
+    }
+
+    async fn release(&self, replica: &str, keys: &[String]) -> Result<(), BoxError> {
+        let connection = self.pool.get().await?;
+        connection.execute(RELEASE, &[&replica, &keys]).await?;
+        Ok(())
+    }
+
+    async fn surrender(&self, _replica: &str) -> Result<Vec<String>, BoxError> {
+        Ok(self.surplus.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().into_iter().collect())
+    }
+
+    fn time_to_live(&self) -> Duration {
+        TIME_TO_LIVE
+    }
+}

@@ -3,6 +3,7 @@
 //! A service's `main` parses its options, connects with what stands here and serves; nothing here knows what a
 //! seat or an order is.
 
+pub mod audit;
 pub mod bus;
 pub mod health;
 pub mod keydb;

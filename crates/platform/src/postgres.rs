@@ -35,14 +35,16 @@ pub fn url(options: &Database) -> anyhow::Result<String> {
 
 /// A pool of connections, opened when first used. `application` names them in `pg_stat_activity`.
 pub fn pool(options: &Database, application: &str) -> anyhow::Result<Pool> {
-    pool_of(&url(options)?, options.postgres_connections_max, application)
+    pool_of(&url(options)?, options.postgres_connections_max, application, "")
 }
 
-/// A pool of at most `connections_max` connections to `url`.
-pub fn pool_of(url: &str, connections_max: usize, application: &str) -> anyhow::Result<Pool> {
+/// A pool of at most `connections_max` connections to `url`, each with `settings` (`-c name=value …`) besides the
+/// usual ones.
+pub fn pool_of(url: &str, connections_max: usize, application: &str, settings: &str) -> anyhow::Result<Pool> {
     let mut config = tokio_postgres::Config::from_str(url)
         .map_err(|_| anyhow::anyhow!("the database URL is not valid: expected postgres://user:password@host:port/database"))?;
-    config.application_name(application).options(SESSION_OPTIONS).connect_timeout(Duration::from_secs(3));
+    config.application_name(application);
+    config.options(format!("{SESSION_OPTIONS} {settings}")).connect_timeout(Duration::from_secs(3));
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     let timeouts = Timeouts {
         wait: Some(Duration::from_secs(2)),
@@ -87,4 +89,26 @@ pub fn watch(pool: Pool, health: Health, stop: CancellationToken) {
             health.set("postgres", if answered.is_some() { Condition::Up } else { Condition::Down });
         }
     });
+}
+
+/// Waits until the database answers and has the table `marker` of the service's migrations, or until `stop`: a
+/// service may start before its database. Answers whether it is there.
+pub async fn until_migrated(pool: &Pool, marker: &str, stop: &CancellationToken) -> bool {
+    let mut backoff = crate::retry::Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    loop {
+        let look = async {
+            let connection = pool.get().await?;
+            let row = connection.query_one("select to_regclass($1) is not null", &[&marker]).await?;
+            anyhow::ensure!(row.get::<_, bool>(0), "the table '{marker}' is not there yet: migrate first");
+            Ok(())
+        };
+        match look.await {
+            Ok(()) => return true,
+            Err(error) => tracing::info!(error = format!("{error:#}"), "waiting for the database and its migrations"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = tokio::time::sleep(backoff.next_delay()) => {}
+        }
+    }
 }

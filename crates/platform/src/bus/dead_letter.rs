@@ -75,3 +75,31 @@ pub async fn replay(jetstream: &jetstream::Context, consumer: Option<&str>) -> a
     }
     Ok(replayed)
 }
+
+/// Options of a service's `dead-letters` command.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Publish them again as the facts they were, instead of only counting them.
+    #[arg(long)]
+    replay: bool,
+    /// Only those of this consumer, such as tickets-order_paid.
+    #[arg(long)]
+    consumer: Option<String>,
+    /// NATS servers, separated by commas.
+    #[arg(long, env = "LIVEHOUSE_NATS_URL", default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
+    nats_url: String,
+}
+
+/// Counts or replays dead letters and says how many.
+pub async fn command(options: Options) -> anyhow::Result<()> {
+    use std::io::Write;
+    let client = super::connect(&options.nats_url, "dead-letters", crate::health::Health::default()).await?;
+    let jetstream = super::ensure_streams(&client).await?;
+    let mut out = std::io::stdout();
+    if options.replay {
+        writeln!(out, "{} dead letters were replayed", replay(&jetstream, options.consumer.as_deref()).await?)?;
+    } else {
+        writeln!(out, "{} dead letters", count(&jetstream).await?)?;
+    }
+    Ok(())
+}

@@ -25,7 +25,7 @@ use futures::future::try_join_all;
 use livehouse_contract::fact::Fact;
 use livehouse_contract::id::FactId;
 use tokio::sync::Notify;
-use tokio_postgres::{GenericClient, Row};
+use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 
 use super::FACT_ID_HEADER;
@@ -38,7 +38,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// The longest that one batch waits for the stream's acknowledgements.
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(5);
 
-const APPEND: &str = "insert into outbox (fact, subject, payload) select * from unnest($1::uuid[], $2::text[], $3::text[])";
+/// The statement that [`Facts::write`] runs, for callers that prepare ahead.
+pub const APPEND: &str = "insert into outbox (fact, subject, payload) select * from unnest($1::uuid[], $2::text[], $3::text[])";
 const TAKE: &str = "delete from outbox where number in \
     (select number from outbox order by number limit $1 for update skip locked) returning number, fact, subject, payload";
 
@@ -66,9 +67,10 @@ impl Facts {
     }
 
     /// Writes the facts into the outbox of the transaction `client`.
-    pub async fn write(&self, client: &impl GenericClient) -> Result<(), tokio_postgres::Error> {
+    pub async fn write(&self, client: &impl deadpool_postgres::GenericClient) -> Result<(), tokio_postgres::Error> {
         if !self.is_empty() {
-            client.execute(APPEND, &[&self.ids, &self.subjects, &self.payloads]).await?;
+            let statement = client.prepare_cached(APPEND).await?;
+            client.execute(&statement, &[&self.ids, &self.subjects, &self.payloads]).await?;
         }
         Ok(())
     }

@@ -1,0 +1,120 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Livehouse on this machine: run a sale, test it, measure it, look into it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo dev", bin_name = "cargo dev", version, max_term_width = 100)]
+pub(crate) struct Line {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a whole sale: real servers, all services, the web client.
+    Up(UpOptions),
+    /// Run every test: Rust, the web client, the browser.
+    Test(TestOptions),
+    /// Measure the running system against its bars.
+    Bench(BenchOptions),
+    /// Check the invariants of the running sale in its databases. Exit code 1 on a violation.
+    Audit(AuditOptions),
+    /// Import a seating plan into the running sale.
+    Import(ImportOptions),
+    /// Read the logs of the running sale, or of the last one.
+    Logs(LogsOptions),
+    /// Check what this machine has and what it lacks. Exit code 1 when something needed is missing.
+    Doctor(DoctorOptions),
+}
+
+/// Options of `up`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpOptions {
+    /// Processes of the tickets and of the orders service.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) replicas: u8,
+    /// A seating plan to import when the sale is up: pretix's JSON or Livehouse's own. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Vec<PathBuf>,
+    /// For scripts: no browser; one JSON line on standard output when ready, everything else on standard error.
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Forget the data of the last sale first.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// Port of the site; without it 8000, or the next free one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// Build the services as they are deployed: slower to build, quicker to run.
+    #[arg(long)]
+    pub(crate) release: bool,
+}
+
+/// Options of `test`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TestOptions {
+    /// Only tests whose name contains this.
+    pub(crate) name: Option<String>,
+}
+
+/// Options of `bench`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchOptions {
+    /// The measurement; without it, all of them.
+    pub(crate) name: Option<String>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `audit`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AuditOptions {
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `import`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImportOptions {
+    /// The seating plan: pretix's JSON or Livehouse's own.
+    pub(crate) file: PathBuf,
+}
+
+/// Options of `logs`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogsOptions {
+    /// A service or server, such as `tickets`, `tickets-2` or `nats`; without it, all of them.
+    pub(crate) service: Option<String>,
+    /// Keep reading as more is written.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Lines of each log to begin with.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
+    pub(crate) lines: usize,
+    /// The lines as they were written.
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DoctorOptions {
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        super::Line::command().debug_assert();
+    }
+}

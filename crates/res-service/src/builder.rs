@@ -1,0 +1,276 @@
+//! Putting a service together and starting it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::error::{BoxError, Error};
+use crate::jitter;
+use crate::lease::{Everything, Lease};
+use crate::name::is_part;
+use crate::pattern::Trie;
+use crate::reply::Grant;
+use crate::request::Access;
+use crate::resource::{DefinedOwner, Handler, Resource, handler};
+use crate::service::{OwnedKey, Parts, Service};
+
+/// Why a service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something in the declaration of the service is wrong; the text says what and where.
+    #[error("the service cannot be started: {0}")]
+    Declaration(String),
+    /// NATS did not take the subscriptions.
+    #[error("the service could not subscribe to its requests: {0}")]
+    Nats(#[source] BoxError),
+}
+
+/// The limits of a service.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) queue_capacity: usize,
+    pub(crate) remembered_max: usize,
+    pub(crate) handler_time_max: Duration,
+    pub(crate) request_timeout: Duration,
+}
+
+/// What the service does when keys come and go, and how it answers for itself.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    acquired: Option<Box<dyn Fn(OwnedKey) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>>,
+    lost: Option<Box<dyn Fn(OwnedKey) -> BoxFuture<'static, ()> + Send + Sync>>,
+    pub(crate) key_exists: Option<Handler<String, bool>>,
+}
+
+impl Hooks {
+    pub(crate) async fn acquired(&self, key: OwnedKey) -> Result<(), BoxError> {
+        match &self.acquired {
+            Some(hook) => hook(key).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn lost(&self, key: OwnedKey) {
+        if let Some(hook) = &self.lost {
+            hook(key).await;
+        }
+    }
+}
+
+/// Declares a service: its resources, its limits, and how its replicas share ownership.
+///
+/// ```no_run
+/// use res_service::{Access, Builder, Error, Get, Grant, Model, Resource};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = async_nats::connect("127.0.0.1:4222").await?;
+/// let service = Builder::new("example")
+///     .resource(
+///         Resource::model("greeting.$name", |get: Get| async move {
+///             let name: String = get.parameter("name")?;
+///             Model::from_serialize(&serde_json::json!({ "text": format!("Hello, {name}!") }))
+///         })
+///         .access(|_: Access| async move { Ok(Grant::get()) }),
+///     )
+///     .start(client)
+///     .await?;
+/// # service.stop(std::time::Duration::from_secs(5)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Builder {
+    name: String,
+    replica: String,
+    limits: Limits,
+    lease: Option<Arc<dyn Lease>>,
+    busy: Error,
+    access: Option<Handler<Access, Grant>>,
+    resources: Vec<Resource>,
+    hooks: Hooks,
+}
+
+impl Builder {
+    /// A service by its name, which is the first part of the name of every resource it has.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            replica: format!("{:016x}", jitter::random()),
+            limits: Limits {
+                queue_capacity: 4096,
+                remembered_max: 100_000,
+                handler_time_max: Duration::from_secs(30),
+                request_timeout: Duration::from_secs(3),
+            },
+            lease: None,
+            busy: Error::INTERNAL_ERROR.message("Busy"),
+            access: None,
+            resources: Vec::new(),
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// The name of this replica, different from that of every other one. By default it is random.
+    #[must_use]
+    pub fn replica(mut self, replica: impl Into<String>) -> Self {
+        self.replica = replica.into();
+        self
+    }
+
+    /// How many calls and authentications, how many gets, and how many access requests may be in work; each more is
+    /// refused with the busy error. The default is 4096 of each.
+    #[must_use]
+    pub fn queue_capacity(mut self, requests: usize) -> Self {
+        self.limits.queue_capacity = requests;
+        self
+    }
+
+    /// How many resources' last published states are remembered; the default is 100,000. What is given up beyond that
+    /// is announced by a reset of the one resource.
+    #[must_use]
+    pub fn remembered_max(mut self, resources: usize) -> Self {
+        self.limits.remembered_max = resources;
+        self
+    }
+
+    /// How long a handler may run before it is dropped and answered for with `system.internalError`; the default is
+    /// 30 s, and gets never have more than 9 s.
+    #[must_use]
+    pub fn handler_time_max(mut self, time: Duration) -> Self {
+        self.limits.handler_time_max = time;
+        self
+    }
+
+    /// The gateways' `requestTimeout`; the default, as theirs, is 3 s. The second reset after an acquisition comes one
+    /// second later than that, when every request of the first has ended.
+    #[must_use]
+    pub fn request_timeout(mut self, time: Duration) -> Self {
+        self.limits.request_timeout = time;
+        self
+    }
+
+    /// How the replicas share ownership. Without a lease this process owns everything, so there must be only one.
+    #[must_use]
+    pub fn lease(mut self, lease: impl Lease) -> Self {
+        self.lease = Some(Arc::new(lease));
+        self
+    }
+
+    /// What is answered when too many requests are in work; by default `system.internalError` with the message "Busy".
+    #[must_use]
+    pub fn busy_error(mut self, error: Error) -> Self {
+        self.busy = error;
+        self
+    }
+
+    /// Who may do what with resources that have no access handler of their own. Without this they are denied to all.
+    #[must_use]
+    pub fn access<F, Fut>(mut self, access: F) -> Self
+    where
+        F: Fn(Access) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Grant, Error>> + Send + 'static,
+    {
+        self.access = Some(handler(access));
+        self
+    }
+
+    /// Whether a lease key stands for something that exists, asked when a get needs a key that is not among those
+    /// given to [`Service::own_keys`]. `false` answers it with `system.notFound` at once; otherwise, and without this
+    /// handler, the get waits for an owner until its time is up.
+    #[must_use]
+    pub fn key_exists<F, Fut>(mut self, key_exists: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<bool, Error>> + Send + 'static,
+    {
+        self.hooks.key_exists = Some(handler(key_exists));
+        self
+    }
+
+    /// Adds a resource.
+    #[must_use]
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Awaited before the first get of a newly owned key is served. An error is tried again a few times; then the key
+    /// is left to another replica.
+    #[must_use]
+    pub fn on_acquired<F, Fut>(mut self, acquired: F) -> Self
+    where
+        F: Fn(OwnedKey) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.hooks.acquired = Some(Box::new(move |key| acquired(key).boxed()));
+        self
+    }
+
+    /// Called after a key is no longer owned. Nothing is published for it any more by then.
+    #[must_use]
+    pub fn on_lost<F, Fut>(mut self, lost: F) -> Self
+    where
+        F: Fn(OwnedKey) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.lost = Some(Box::new(move |key| lost(key).boxed()));
+        self
+    }
+
+    /// Subscribes to the service's requests and begins to serve them. The subscriptions are known to the server when
+    /// this returns; keys are acquired from then on.
+    pub async fn start(self, client: async_nats::Client) -> Result<Service, StartError> {
+        let wrong = |text: String| StartError::Declaration(text);
+        for (what, name) in [("service", &self.name), ("replica", &self.replica)] {
+            if !is_part(name) {
+                return Err(wrong(format!(
+                    "the {what} name {name:?} must be one part: printable ASCII without dots, '*', '>' and '?'"
+                )));
+            }
+        }
+        if self.limits.queue_capacity == 0 {
+            return Err(wrong("a queue_capacity of 0 would refuse every request".to_owned()));
+        }
+        if self.resources.is_empty() {
+            return Err(wrong(format!("the service {:?} has no resources", self.name)));
+        }
+        let mut trie = Trie::default();
+        let mut definitions = Vec::with_capacity(self.resources.len());
+        let mut shards = 0;
+        for (number, resource) in self.resources.into_iter().enumerate() {
+            let definition = resource.define(self.access.as_ref()).map_err(wrong)?;
+            trie.insert(&definition.pattern, number).map_err(|taken: usize| {
+                let taken: &Arc<crate::resource::Definition> = &definitions[taken];
+                wrong(format!(
+                    "the patterns {:?} and {:?} match the same names",
+                    taken.pattern.text, definition.pattern.text
+                ))
+            })?;
+            if let DefinedOwner::Name(of_this) = definition.owner {
+                shards = shards.max(of_this);
+            }
+            definitions.push(Arc::new(definition));
+        }
+        let of_names = (0..shards).map(|shard| format!("name.{shard}")).collect();
+        let everything = self.lease.is_none();
+        let lease = self.lease.unwrap_or_else(|| Arc::new(Everything));
+        let (name, replica, limits, busy, hooks) =
+            (self.name, self.replica, self.limits, self.busy, self.hooks);
+        let parts = Parts {
+            name,
+            replica,
+            client,
+            limits,
+            busy,
+            hooks,
+            trie,
+            definitions,
+            lease,
+            everything,
+            of_names,
+        };
+        Service::start(parts).await.map_err(StartError::Nats)
+    }
+}

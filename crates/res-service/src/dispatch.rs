@@ -1,0 +1,362 @@
+//! From a NATS message to the handler it is for, and back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_nats::connection::State;
+use async_nats::{Message, Subject, Subscriber};
+use bytes::Bytes;
+use futures::StreamExt;
+
+use crate::error::{BoxError, Error};
+use crate::group::{Job, Route};
+use crate::in_flight::PRE_RESPONSE;
+use crate::ownership::Place;
+use crate::reply::Reply;
+use crate::request::{Access, Auth, Call, Get, Target};
+use crate::resource::{AccessRule, Handler};
+use crate::router::{
+    IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get, subject,
+};
+use crate::service::{OpenSubscription, Service};
+use crate::statistics::count;
+use crate::worker::guarded;
+
+/// How often overdue requests and the state of the connection are looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+/// What comes in on a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Get,
+    Call,
+    Auth,
+    Access,
+    /// Gets from other replicas.
+    Forward,
+    /// Refreshes from other replicas.
+    Refresh,
+    Query,
+}
+
+/// Subscribes to everything the service answers.
+pub(crate) async fn subscribe(service: &Service) -> Result<(), BoxError> {
+    let (client, name, replica) = (service.client(), service.name(), service.replica());
+    // What only this replica may answer comes first, so that it is there when others hear of the replica.
+    for (kind, subject) in [
+        (Kind::Forward, subject("forward", name, replica)),
+        (Kind::Refresh, subject("refresh", name, replica)),
+        (Kind::Query, format!("{}.>", subject("query", name, replica))),
+    ] {
+        let subscriber = client.subscribe(subject).await?;
+        service.keep(tokio::spawn(serve(service.clone(), kind, subscriber, None)).abort_handle());
+    }
+    for (kind, subject) in [
+        (Kind::Access, format!("access.{name}")),
+        (Kind::Access, format!("access.{name}.>")),
+        (Kind::Get, format!("get.{name}")),
+        (Kind::Get, format!("get.{name}.>")),
+        (Kind::Call, format!("call.{name}.>")),
+        (Kind::Auth, format!("auth.{name}.>")),
+    ] {
+        let subscriber = client.queue_subscribe(subject, name.to_owned()).await?;
+        service.keep(
+            tokio::spawn(serve(service.clone(), kind, subscriber, Some(service.open_subscription())))
+                .abort_handle(),
+        );
+    }
+    Ok(())
+}
+
+/// Takes what comes in on one subscription. Nothing here waits for a handler.
+async fn serve(service: Service, kind: Kind, mut subscriber: Subscriber, open: Option<OpenSubscription>) {
+    let mut stopping = service.stopping();
+    let until_stopping = open.is_some();
+    let stop = async move {
+        if !until_stopping || stopping.wait_for(|stopping| *stopping).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::pin!(stop);
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            message = subscriber.next() => match message {
+                Some(message) => take(&service, kind, message).await,
+                None => break,
+            },
+            () = &mut stop, if !draining => {
+                draining = true;
+                if subscriber.drain().await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    drop(open);
+}
+
+async fn take(service: &Service, kind: Kind, message: Message) {
+    let Some(reply) = message.reply.clone() else {
+        return tracing::debug!(nats.subject = %message.subject, "a request without a reply subject is passed over");
+    };
+    let statistics = service.statistics();
+    match kind {
+        Kind::Call => {
+            count(&statistics.call_requests);
+            call(service, message, reply).await;
+        }
+        Kind::Get => {
+            count(&statistics.get_requests);
+            get(service, message, reply).await;
+        }
+        Kind::Access => {
+            count(&statistics.access_requests);
+            access(service, message, reply).await;
+        }
+        Kind::Auth => {
+            count(&statistics.auth_requests);
+            auth(service, message, reply).await;
+        }
+        Kind::Forward => forwarded(service, message, reply).await,
+        Kind::Refresh => refresh(service, &message, reply).await,
+        Kind::Query => {
+            count(&statistics.query_requests);
+            query(service, &message, reply).await;
+        }
+    }
+}
+
+/// Finds the resource of a request; `None` if it has been answered as not found.
+async fn target(
+    service: &Service,
+    message: &mut Message,
+    start: usize,
+    end: usize,
+    reply: &Subject,
+) -> Option<Target> {
+    let subject = message.subject.clone();
+    let name = &subject.as_str()[start..end];
+    let Some(definition) = service.find(name).cloned() else {
+        service.answer_error(reply.clone(), &Error::NOT_FOUND, name).await;
+        return None;
+    };
+    let headers = message.headers.take().map(Arc::new);
+    Some(Target { service: service.clone(), definition, subject, name_start: start, name_end: end, headers })
+}
+
+/// The end of the resource name in `<kind>.<name>.<method>`.
+fn name_end(subject: &Subject) -> usize {
+    subject.as_str().rfind('.').unwrap_or(subject.as_str().len())
+}
+
+async fn call(service: &Service, mut message: Message, reply: Subject) {
+    let end = name_end(&message.subject);
+    let Some(target) = target(service, &mut message, "call.".len(), end, &reply).await else { return };
+    let Some(handler) = target.definition.calls.find(&target.subject.as_str()[end + 1..]).cloned() else {
+        return service.answer_error(reply, &Error::METHOD_NOT_FOUND, target.name()).await;
+    };
+    let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
+        return service.answer_busy(reply).await;
+    };
+    let service = service.clone();
+    tokio::spawn(async move {
+        match Call::parse(target, &message.payload) {
+            Ok(request) => {
+                let (subject, is_http) = (message.subject, request.is_http());
+                respond(&service, handler, request, &subject, is_http, reply, end).await;
+            }
+            Err(error) => service.answer_error(reply, &error, &message.subject).await,
+        }
+        drop(slot);
+    });
+}
+
+async fn auth(service: &Service, mut message: Message, reply: Subject) {
+    let end = name_end(&message.subject);
+    let Some(target) = target(service, &mut message, "auth.".len(), end, &reply).await else { return };
+    let Some(handler) = target.definition.auths.find(&target.subject.as_str()[end + 1..]).cloned() else {
+        return service.answer_error(reply, &Error::METHOD_NOT_FOUND, target.name()).await;
+    };
+    let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
+        return service.answer_busy(reply).await;
+    };
+    let service = service.clone();
+    tokio::spawn(async move {
+        match Auth::parse(target, &message.payload) {
+            Ok(request) => {
+                let (subject, is_http) = (message.subject, request.is_http());
+                respond(&service, handler, request, &subject, is_http, reply, end).await;
+            }
+            Err(error) => service.answer_error(reply, &error, &message.subject).await,
+        }
+        drop(slot);
+    });
+}
+
+/// Runs a call or auth handler and sends what it answers.
+async fn respond<R>(
+    service: &Service,
+    handler: Handler<R, Reply>,
+    request: R,
+    subject: &Subject,
+    is_http: bool,
+    reply: Subject,
+    name_end: usize,
+) {
+    let name = &subject.as_str()["call.".len()..name_end];
+    match guarded(service, service.limits().handler_time_max, async move { handler(request).await }).await {
+        Ok(answer) => {
+            if let Some(error) = answer.failure() {
+                service.note_error(error, name);
+            }
+            service.answer(reply, answer.encode(is_http), name).await;
+        }
+        Err(error) => service.answer_error(reply, &error, name).await,
+    }
+}
+
+async fn access(service: &Service, mut message: Message, reply: Subject) {
+    let end = message.subject.as_str().len();
+    let Some(target) = target(service, &mut message, "access.".len(), end, &reply).await else { return };
+    let handler = match &target.definition.access {
+        AccessRule::Elsewhere => return,
+        AccessRule::Default => {
+            return service.answer_error(reply, &Error::ACCESS_DENIED, target.name()).await;
+        }
+        AccessRule::Handler(handler) => Arc::clone(handler),
+    };
+    let Some(slot) = service.accesses().enter(reply.clone(), Instant::now()) else {
+        return service.answer_busy(reply).await;
+    };
+    let service = service.clone();
+    tokio::spawn(async move {
+        let name = &message.subject.as_str()["access.".len()..];
+        let outcome = match Access::parse(target, &message.payload) {
+            Ok(request) => {
+                guarded(&service, service.limits().handler_time_max, async move { handler(request).await })
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        match outcome.and_then(|grant| grant.encode()) {
+            Ok(payload) => service.answer(reply, payload, name).await,
+            Err(error) => service.answer_error(reply, &error, name).await,
+        }
+        drop(slot);
+    });
+}
+
+async fn get(service: &Service, message: Message, reply: Subject) {
+    let name = message.subject.as_str().get("get.".len()..).unwrap_or("");
+    let definition = service.find(name).filter(|definition| definition.get.is_some());
+    let Some(definition) = definition.cloned() else {
+        return service.answer_error(reply, &Error::NOT_FOUND, name).await;
+    };
+    let query = match Get::parse_query(&message.payload) {
+        Ok(query) => query,
+        Err(error) => return service.answer_error(reply, &error, name).await,
+    };
+    let received = Instant::now();
+    let Some(slot) = service.gets().enter(reply.clone(), received) else {
+        return service.answer_busy(reply).await;
+    };
+    let route = Route::new(definition, name);
+    let Message { subject, payload, headers, .. } = message;
+    route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
+}
+
+/// A get that another replica has sent here. The NATS reply is for that replica; the gateway's is in a header.
+async fn forwarded(service: &Service, mut message: Message, acknowledgement: Subject) {
+    let mut headers = message.headers.take().unwrap_or_default();
+    let original = |name: &str| headers.get(name).map(|value| Subject::from(value.as_str().to_owned()));
+    let (reply, subject) = (original(REPLY_HEADER), original(SUBJECT_HEADER));
+    headers = headers
+        .iter()
+        .filter(|(name, _)| !matches!(AsRef::<str>::as_ref(name), REPLY_HEADER | SUBJECT_HEADER))
+        .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
+        .collect();
+    let name = subject.as_ref().and_then(|subject| subject.as_str().strip_prefix("get."));
+    let definition = name.and_then(|name| service.find(name));
+    let (Some(reply), Some(subject), Some(definition)) = (reply, subject.clone(), definition) else {
+        return service.send(acknowledgement, Bytes::from_static(REFUSED)).await;
+    };
+    let route = Route::new(Arc::clone(definition), name.unwrap_or_default());
+    let place = route.key.as_deref().map(|key| service.ownership().locate(key));
+    if !matches!(place, Some(Place::Here | Place::Preparing)) {
+        return service.send(acknowledgement, Bytes::from_static(REFUSED)).await;
+    }
+    count(&service.statistics().forwards_taken);
+    service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
+    let received = Instant::now();
+    let Some(slot) = service.gets().enter(reply.clone(), received) else {
+        return service.answer_busy(reply).await;
+    };
+    let query = Get::parse_query(&message.payload).unwrap_or_default();
+    let headers = (!headers.is_empty()).then_some(headers);
+    let payload = message.payload;
+    route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
+}
+
+/// A refresh that another replica has sent here.
+async fn refresh(service: &Service, message: &Message, acknowledgement: Subject) {
+    let name = std::str::from_utf8(&message.payload).unwrap_or_default();
+    let route = service.find(name).map(|definition| Route::new(Arc::clone(definition), name));
+    let taken = route.is_some_and(|route| refresh_here(service, &route));
+    service.send(acknowledgement, Bytes::from_static(if taken { TAKEN } else { REFUSED })).await;
+}
+
+/// A gateway asks for the state of one of its queries after a query change.
+async fn query(service: &Service, message: &Message, reply: Subject) {
+    let prefix = subject("query", service.name(), service.replica());
+    let name = message.subject.as_str().get(prefix.len() + 1..).unwrap_or_default();
+    let Some(definition) = service.find(name).cloned() else {
+        return service.answer_error(reply, &Error::NOT_FOUND, name).await;
+    };
+    let query = match Get::parse_query(&message.payload) {
+        Ok(query) => query.unwrap_or_default(),
+        Err(error) => return service.answer_error(reply, &error, name).await,
+    };
+    let Some(slot) = service.gets().enter(reply.clone(), Instant::now()) else {
+        return service.answer_busy(reply).await;
+    };
+    let route = Route::new(definition, name);
+    let group = Arc::clone(&route.group);
+    service.groups().push(service, &group, Job::Query { route, query, reply, slot });
+}
+
+/// Sends pre-responses for what takes long, and notices when the connection has been away.
+pub(crate) async fn watch(service: Service) {
+    let connects = || service.client().statistics().connects.load(std::sync::atomic::Ordering::Relaxed);
+    let mut known = connects();
+    let mut last_seen = Instant::now();
+    let mut ticks = tokio::time::interval(WATCH_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = Instant::now();
+        for in_flight in [service.gets(), service.calls(), service.accesses()] {
+            for reply in in_flight.overdue(now) {
+                count(&service.statistics().pre_responses);
+                service.send(reply, Bytes::from_static(PRE_RESPONSE)).await;
+            }
+        }
+        if service.client().connection_state() == State::Connected {
+            if connects() != known {
+                known = connects();
+                tracing::warn!("the connection to NATS was away; gateways are made to ask again");
+                service.reset_after_reconnect(
+                    last_seen.checked_sub(Duration::from_secs(1)).unwrap_or(last_seen),
+                );
+            }
+            last_seen = now;
+        }
+    }
+}
+
+/// Waits until the subscriptions that end with the stop have delivered everything.
+pub(crate) async fn drained(service: &Service) {
+    let mut open = service.open_subscriptions();
+    let _ = open.wait_for(|open| *open == 0).await;
+}

@@ -1,0 +1,182 @@
+//! The error a handler answers with: what the client may know, and apart from it what only the log may.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde_json::value::RawValue;
+
+/// Any error, as lifecycle handlers and leases give it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// A RES error: `code` and `message` (and perhaps `data`) go to the client, the cause only to the log.
+///
+/// Codes are dot-separated; those that begin with `system.` belong to the protocol and are had only as the
+/// constants of this type. Cloning is cheap.
+///
+/// ```
+/// use res_service::Error;
+///
+/// let error = Error::custom("tickets.seatTaken", "The seat is taken").data(&serde_json::json!({"seat": "A-12"}));
+/// assert_eq!(error.to_string(), "tickets.seatTaken: The seat is taken");
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    /// Dot-separated code, for programs: `system.notFound`, `tickets.seatTaken`.
+    pub code: Cow<'static, str>,
+    /// One sentence for people.
+    pub message: Cow<'static, str>,
+    data: Option<Arc<RawValue>>,
+    cause: Option<Arc<dyn std::error::Error + Send + Sync + 'static>>,
+}
+
+impl Error {
+    /// The resource does not exist. From `get` only when it really is absent: a gateway that refreshes a resource
+    /// takes this as its deletion.
+    pub const NOT_FOUND: Self = Self::predefined("system.notFound", "Not found");
+    /// The parameters are not what the method takes.
+    pub const INVALID_PARAMS: Self = Self::predefined("system.invalidParams", "Invalid parameters");
+    /// The query is not what the resource takes.
+    pub const INVALID_QUERY: Self = Self::predefined("system.invalidQuery", "Invalid query");
+    /// Something failed inside the service.
+    pub const INTERNAL_ERROR: Self = Self::predefined("system.internalError", "Internal error");
+    /// The resource has no such method.
+    pub const METHOD_NOT_FOUND: Self = Self::predefined("system.methodNotFound", "Method not found");
+    /// The client may not do this.
+    pub const ACCESS_DENIED: Self = Self::predefined("system.accessDenied", "Access denied");
+    /// The service took too long.
+    pub const TIMEOUT: Self = Self::predefined("system.timeout", "Request timeout");
+
+    const fn predefined(code: &'static str, message: &'static str) -> Self {
+        Self { code: Cow::Borrowed(code), message: Cow::Borrowed(message), data: None, cause: None }
+    }
+
+    /// An error of the service itself, e.g. `tickets.seatTaken`.
+    ///
+    /// A code that begins with `system.`, is empty or holds anything but letters, digits, `_`, `-` and dots is a
+    /// programming error; it becomes [`Error::INTERNAL_ERROR`] with that as its cause, so it is seen in the log.
+    pub fn custom(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        let code = code.into();
+        let letters = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        };
+        if code.starts_with("system.") || !code.split('.').all(letters) {
+            return Self::INTERNAL_ERROR.caused_by(format!(
+                "the custom error code {code:?} is not allowed: use dot-separated names that do not begin with \"system.\""
+            ));
+        }
+        Self { code, message: message.into(), data: None, cause: None }
+    }
+
+    /// [`Error::INTERNAL_ERROR`] with a cause for the log.
+    pub fn internal(cause: impl Into<BoxError>) -> Self {
+        Self::INTERNAL_ERROR.caused_by(cause)
+    }
+
+    /// The same error with another message.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// The same error with data for the client's program. Data that cannot be written as JSON is left out.
+    #[must_use]
+    pub fn data<T: Serialize + ?Sized>(mut self, data: &T) -> Self {
+        match serde_json::value::to_raw_value(data) {
+            Ok(raw) => self.data = Some(Arc::from(raw)),
+            Err(error) => {
+                tracing::warn!(error.code = %self.code, "the data of an error is left out: {error}")
+            }
+        }
+        self
+    }
+
+    /// The same error with its cause, which is logged and never sent.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<BoxError>) -> Self {
+        self.cause = Some(Arc::from(cause.into()));
+        self
+    }
+
+    /// The data as JSON text.
+    pub fn data_json(&self) -> Option<&str> {
+        self.data.as_deref().map(RawValue::get)
+    }
+
+    /// The cause and what caused it, joined for one line of the log.
+    pub(crate) fn cause_chain(&self) -> Option<String> {
+        let mut text = self.cause.as_ref()?.to_string();
+        let mut source = self.cause.as_ref()?.source();
+        while let Some(error) = source {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            source = error.source();
+        }
+        Some(text)
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.code == Self::NOT_FOUND.code
+    }
+
+    /// Whether the fault lies with the service, so that asking again later may help.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.code == Self::INTERNAL_ERROR.code || self.code == Self::TIMEOUT.code
+    }
+}
+
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.code == other.code && self.message == other.message && self.data_json() == other.data_json()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.code, self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Error")
+            .field("code", &self.code)
+            .field("message", &self.message)
+            .field("data", &self.data_json())
+            .field("cause", &self.cause_chain())
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl Serialize for Error {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let members = if self.data.is_some() { 3 } else { 2 };
+        let mut object = serializer.serialize_struct("Error", members)?;
+        object.serialize_field("code", &self.code)?;
+        object.serialize_field("message", &self.message)?;
+        if let Some(data) = &self.data {
+            object.serialize_field("data", &**data)?;
+        }
+        object.end()
+    }
+}
+
+/// Parameters that serde could not read: the client is told which member, as it is the client who must change it.
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        let text = error.to_string();
+        // "… at line 1 column 7" speaks of a text that the client never saw as such.
+        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+        Self::INVALID_PARAMS.message(format!("Invalid parameters: {reason}"))
+    }
+}

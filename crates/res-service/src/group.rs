@@ -1,0 +1,394 @@
+//! The queues in which gets and refreshes run one after another, and what is remembered of each resource.
+//!
+//! A resource is remembered from the start of its first get in a term on: from then on somebody may have its state, so
+//! a refresh must tell what changed. Of one that is not remembered nobody has a state from this owner, and the resets
+//! that follow an acquisition make the gateways ask for it.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::Subject;
+use tokio::sync::{Notify, oneshot};
+
+use crate::error::Error;
+use crate::in_flight::Slot;
+use crate::ownership::Term;
+use crate::resource::Definition;
+use crate::router::IncomingGet;
+use crate::service::Service;
+use crate::snapshot::Snapshot;
+use crate::statistics::count;
+
+/// Where a resource belongs: worked out once per request.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) name: Arc<str>,
+    pub(crate) key: Option<Arc<str>>,
+    pub(crate) group: Arc<str>,
+}
+
+impl Route {
+    pub(crate) fn new(definition: Arc<Definition>, name: &str) -> Self {
+        let key = definition.key(name).map(Arc::from);
+        let group = definition.group(name).into();
+        Self { definition, name: name.into(), key, group }
+    }
+}
+
+/// A piece of work of a group.
+pub(crate) enum Job {
+    Get(IncomingGet),
+    Refresh(Route),
+    Query { route: Route, query: Box<str>, reply: Subject, slot: Slot },
+    Delete { route: Route, done: oneshot::Sender<Result<(), Error>> },
+}
+
+/// Those who wait for a refresh to be published.
+type Waiter = oneshot::Sender<Result<(), Error>>;
+
+#[derive(Default)]
+pub(crate) struct Groups {
+    state: Mutex<State>,
+    idle: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    groups: HashMap<Arc<str>, Group>,
+    /// Entries by their last get, oldest first: what is given up first when there are too many. A resource that is
+    /// still watched comes back at once, as the gateway asks for it after the reset; one that nobody watches does not.
+    by_age: BTreeMap<u64, (Arc<str>, Arc<str>)>,
+    stamps: u64,
+    running: usize,
+}
+
+#[derive(Default)]
+struct Group {
+    jobs: VecDeque<Job>,
+    running: bool,
+    entries: HashMap<Arc<str>, Entry>,
+}
+
+struct Entry {
+    route: Route,
+    term: Term,
+    stamp: u64,
+    value: Option<Snapshot>,
+    /// Whether somebody has asked with a query: then a refresh is also a query change.
+    queries: bool,
+    pending: Pending,
+    published_at: Option<Instant>,
+    failures: u32,
+    waiters: Vec<Waiter>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Nothing,
+    Queued,
+    /// Waits for its time; the number tells this wait from an earlier one.
+    Timed(u64),
+}
+
+/// What a refresh starts with.
+pub(crate) struct Started {
+    pub(crate) has_value: bool,
+    pub(crate) queries: bool,
+    pub(crate) term: Term,
+    pub(crate) waiters: Vec<Waiter>,
+}
+
+/// What was remembered before.
+pub(crate) enum Swapped {
+    /// This state was the last that was told.
+    Earlier(Snapshot),
+    /// None yet.
+    First,
+    /// The resource has been given up meanwhile, and nothing is remembered now either.
+    Unknown,
+}
+
+/// What became of an asked refresh.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It will run.
+    Queued,
+    /// One was waiting already.
+    Conflated,
+    /// Nobody has the resource.
+    Unknown,
+}
+
+impl Groups {
+    /// Puts work into its group and sees that somebody does it.
+    pub(crate) fn push(&self, service: &Service, group: &Arc<str>, job: Job) {
+        let mut state = self.lock();
+        state.push(service, group, job);
+    }
+
+    /// The next piece of work; `None` ends the worker.
+    pub(crate) fn next(&self, group: &Arc<str>) -> Option<Job> {
+        let mut state = self.lock();
+        let found = state.groups.get_mut(group)?;
+        if let Some(job) = found.jobs.pop_front() {
+            return Some(job);
+        }
+        found.running = false;
+        if found.entries.is_empty() {
+            state.groups.remove(group);
+        }
+        state.running -= 1;
+        if state.running == 0 {
+            self.idle.notify_waiters();
+        }
+        None
+    }
+
+    /// Waits until no group has work.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.lock().running == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.
+    pub(crate) fn begin_get(
+        &self,
+        service: &Service,
+        route: &Route,
+        term: Term,
+        has_query: bool,
+    ) -> Vec<Arc<str>> {
+        let mut state = self.lock();
+        state.stamps += 1;
+        let stamp = state.stamps;
+        let State { groups, by_age, .. } = &mut *state;
+        let group = groups.entry(Arc::clone(&route.group)).or_default();
+        let entry =
+            group.entries.entry(Arc::clone(&route.name)).or_insert_with(|| Entry::new(route, term, stamp));
+        if entry.term != term {
+            by_age.remove(&entry.stamp);
+            *entry = Entry::new(route, term, stamp);
+        }
+        entry.queries |= has_query;
+        by_age.remove(&entry.stamp);
+        entry.stamp = stamp;
+        by_age.insert(stamp, (Arc::clone(&route.group), Arc::clone(&route.name)));
+        let mut evicted = Vec::new();
+        while state.by_age.len() > service.limits().remembered_max.max(1) {
+            let Some((_, (group, name))) = state.by_age.pop_first() else { break };
+            state.remove(&group, &name);
+            count(&service.statistics().remembered_evicted);
+            evicted.push(name);
+        }
+        state.measure(service);
+        evicted
+    }
+
+    /// Replaces what is remembered and gives the earlier state back.
+    pub(crate) fn swap(&self, route: &Route, term: Term, value: &Snapshot) -> Swapped {
+        let mut state = self.lock();
+        let Some(entry) = state.entry(route, term) else { return Swapped::Unknown };
+        if value.query().is_some() {
+            entry.queries = true;
+            return Swapped::First;
+        }
+        entry.value.replace(value.clone()).map_or(Swapped::First, Swapped::Earlier)
+    }
+
+    /// Forgets a resource that is gone; true if somebody may have its state.
+    pub(crate) fn forget(&self, service: &Service, route: &Route, term: Term) -> bool {
+        let mut state = self.lock();
+        let Some(entry) = state.entry(route, term) else { return false };
+        let known = entry.value.is_some() || entry.queries;
+        state.remove(&route.group, &route.name);
+        state.measure(service);
+        known
+    }
+
+    /// Forgets a resource of which a first get failed, so that there is nothing to tell anybody.
+    pub(crate) fn forget_if_empty(&self, service: &Service, route: &Route, term: Term) {
+        let mut state = self.lock();
+        if state.entry(route, term).is_some_and(|entry| entry.value.is_none() && !entry.queries) {
+            state.remove(&route.group, &route.name);
+            state.measure(service);
+        }
+    }
+
+    /// Forgets everything of these keys: they are no longer owned here.
+    pub(crate) fn forget_keys(&self, service: &Service, keys: &[&str]) {
+        let mut state = self.lock();
+        let State { groups, by_age, .. } = &mut *state;
+        groups.retain(|_, group| {
+            group.entries.retain(|_, entry| {
+                let lost = entry.route.key.as_deref().is_some_and(|key| keys.contains(&key));
+                if lost {
+                    by_age.remove(&entry.stamp);
+                }
+                !lost
+            });
+            group.running || !group.entries.is_empty()
+        });
+        state.measure(service);
+    }
+
+    /// Asks for a refresh: at once if the resource is idle, else when its pace allows; one that waits stands for all.
+    pub(crate) fn ask_refresh(
+        &self,
+        service: &Service,
+        route: &Route,
+        term: Term,
+        now: bool,
+        waiter: Option<Waiter>,
+    ) -> Asked {
+        let mut state = self.lock();
+        state.stamps += 1;
+        let number = state.stamps;
+        let Some(entry) = state.entry(route, term) else {
+            if let Some(waiter) = waiter {
+                let _ = waiter.send(Ok(()));
+            }
+            return Asked::Unknown;
+        };
+        entry.waiters.extend(waiter);
+        match entry.pending {
+            Pending::Queued => return Asked::Conflated,
+            Pending::Timed(_) if !now => return Asked::Conflated,
+            Pending::Nothing | Pending::Timed(_) => {}
+        }
+        let wait = if now { None } else { entry.wait() };
+        if let Some(wait) = wait {
+            entry.pending = Pending::Timed(number);
+            service.groups().fire_after(service, route, number, wait);
+        } else {
+            entry.pending = Pending::Queued;
+            state.push(service, &route.group, Job::Refresh(route.clone()));
+        }
+        Asked::Queued
+    }
+
+    /// A refresh begins: whoever asks from now on needs another.
+    pub(crate) fn begin_refresh(&self, route: &Route) -> Option<Started> {
+        let mut state = self.lock();
+        let entry = state.groups.get_mut(&route.group)?.entries.get_mut(&route.name)?;
+        entry.pending = Pending::Nothing;
+        Some(Started {
+            has_value: entry.value.is_some(),
+            queries: entry.queries,
+            term: entry.term,
+            waiters: std::mem::take(&mut entry.waiters),
+        })
+    }
+
+    /// Notes when the resource was last heard of, for its pace.
+    pub(crate) fn published(&self, route: &Route, term: Term) {
+        if let Some(entry) = self.lock().entry(route, term) {
+            entry.published_at = Some(Instant::now());
+        }
+    }
+
+    /// Notes that a refresh came through.
+    pub(crate) fn refreshed(&self, route: &Route, term: Term) {
+        if let Some(entry) = self.lock().entry(route, term) {
+            entry.failures = 0;
+        }
+    }
+
+    /// Plans a failed refresh again after `wait(failures)`; false if it has failed too often or nobody waits for it.
+    pub(crate) fn retry_refresh(
+        &self,
+        service: &Service,
+        route: &Route,
+        term: Term,
+        wait: impl Fn(u32) -> Option<Duration>,
+    ) -> bool {
+        let mut state = self.lock();
+        state.stamps += 1;
+        let number = state.stamps;
+        let Some(entry) = state.entry(route, term) else { return true };
+        let Some(wait) = wait(entry.failures) else { return false };
+        entry.failures += 1;
+        if entry.pending == Pending::Nothing {
+            entry.pending = Pending::Timed(number);
+            service.groups().fire_after(service, route, number, wait);
+        }
+        true
+    }
+
+    fn fire_after(&self, service: &Service, route: &Route, number: u64, wait: Duration) {
+        let (service, route) = (service.clone(), route.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let mut state = service.groups().lock();
+            let entry =
+                state.groups.get_mut(&route.group).and_then(|group| group.entries.get_mut(&route.name));
+            if let Some(entry) = entry.filter(|entry| entry.pending == Pending::Timed(number)) {
+                entry.pending = Pending::Queued;
+                state.push(&service, &route.group, Job::Refresh(route.clone()));
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, service: &Service, group: &Arc<str>, job: Job) {
+        let found = self.groups.entry(Arc::clone(group)).or_default();
+        found.jobs.push_back(job);
+        if !found.running {
+            found.running = true;
+            self.running += 1;
+            tokio::spawn(crate::worker::work(service.clone(), Arc::clone(group)));
+        }
+    }
+
+    fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Entry> {
+        self.groups.get_mut(&route.group)?.entries.get_mut(&route.name).filter(|entry| entry.term == term)
+    }
+
+    fn remove(&mut self, group: &Arc<str>, name: &Arc<str>) {
+        let Some(found) = self.groups.get_mut(group) else { return };
+        if let Some(entry) = found.entries.remove(name) {
+            self.by_age.remove(&entry.stamp);
+        }
+        if found.entries.is_empty() && !found.running {
+            self.groups.remove(group);
+        }
+    }
+
+    fn measure(&self, service: &Service) {
+        let remembered = self.by_age.len() as u64;
+        service.statistics().remembered.store(remembered, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Entry {
+    fn new(route: &Route, term: Term, stamp: u64) -> Self {
+        Self {
+            route: route.clone(),
+            term,
+            stamp,
+            value: None,
+            queries: false,
+            pending: Pending::Nothing,
+            published_at: None,
+            failures: 0,
+            waiters: Vec::new(),
+        }
+    }
+
+    /// How long a refresh must wait for the resource's pace.
+    fn wait(&self) -> Option<Duration> {
+        let next = self.published_at? + self.route.definition.pace?;
+        next.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
+    }
+}

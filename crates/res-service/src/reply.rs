@@ -1,0 +1,280 @@
+//! What handlers answer, written so that exactly one of `result`, `resource` and `error` reaches the wire.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::name::is_method;
+use crate::snapshot::checked_resource_id;
+
+/// The answer to a call or an authentication.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The complete JSON object but for `meta`.
+    json: Bytes,
+    error: Option<Error>,
+    status: Option<u16>,
+    headers: Vec<(String, String)>,
+}
+
+impl Reply {
+    /// A result of the service's own shape.
+    pub fn result<T: Serialize + ?Sized>(result: &T) -> Result<Self, Error> {
+        let mut json = Vec::with_capacity(128);
+        json.extend_from_slice(b"{\"result\":");
+        serde_json::to_writer(&mut json, result).map_err(Error::internal)?;
+        json.push(b'}');
+        Ok(Self::new(json.into()))
+    }
+
+    /// Success with nothing to say.
+    pub fn null() -> Self {
+        Self::new(Bytes::from_static(b"{\"result\":null}"))
+    }
+
+    /// A resource as the result: the gateway subscribes the client to it.
+    pub fn resource(resource_id: impl Into<String>) -> Result<Self, Error> {
+        let resource_id = checked_resource_id(resource_id.into())?;
+        let json = serde_json::to_vec(&serde_json::json!({"resource": {"rid": resource_id}}))
+            .map_err(Error::internal)?;
+        Ok(Self::new(json.into()))
+    }
+
+    /// An error that can carry a status and headers over HTTP; otherwise `Err(error)` says the same.
+    pub fn error(error: Error) -> Self {
+        Self { error: Some(error.clone()), ..Self::new(error_json(&error)) }
+    }
+
+    fn new(json: Bytes) -> Self {
+        Self { json, error: None, status: None, headers: Vec::new() }
+    }
+
+    /// The HTTP status to end the request with, 300 to 599; without effect when the request is not over HTTP.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        if (300..600).contains(&status) {
+            self.status = Some(status);
+        } else {
+            tracing::warn!(
+                http.status = status,
+                "a status outside of 300..=599 is not sent: the protocol knows only these"
+            );
+        }
+        self
+    }
+
+    /// An HTTP header to send with the answer (a repeated name adds a value); without effect when the request is not
+    /// over HTTP.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((canonical(name), value.into()));
+        self
+    }
+
+    /// What the log should know of a failed request.
+    pub(crate) fn failure(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    /// The whole message; `meta` only if it means something.
+    pub(crate) fn encode(self, is_http: bool) -> Bytes {
+        if !is_http || (self.status.is_none() && self.headers.is_empty()) {
+            return self.json;
+        }
+        let mut headers = serde_json::Map::new();
+        for (name, value) in self.headers {
+            let values = headers.entry(name).or_insert_with(|| serde_json::Value::Array(Vec::new()));
+            if let serde_json::Value::Array(values) = values {
+                values.push(value.into());
+            }
+        }
+        let mut meta = serde_json::Map::new();
+        if let Some(status) = self.status {
+            meta.insert("status".to_owned(), status.into());
+        }
+        if !headers.is_empty() {
+            meta.insert("header".to_owned(), headers.into());
+        }
+        let mut json = self.json[..self.json.len() - 1].to_vec();
+        json.extend_from_slice(b",\"meta\":");
+        json.extend_from_slice(serde_json::Value::Object(meta).to_string().as_bytes());
+        json.push(b'}');
+        json.into()
+    }
+}
+
+/// `set-cookie` as `Set-Cookie`, the way gateways look headers up.
+fn canonical(name: &str) -> String {
+    let mut start = true;
+    let letters = name.chars().map(|letter| {
+        let letter = if start { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() };
+        start = letter == '-';
+        letter
+    });
+    letters.collect()
+}
+
+/// What a client may do with a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    get: bool,
+    call: String,
+    wrong_method: Option<String>,
+}
+
+impl Grant {
+    /// Nothing.
+    pub fn none() -> Self {
+        Self { get: false, call: String::new(), wrong_method: None }
+    }
+
+    /// Seeing the resource, and what it references.
+    pub fn get() -> Self {
+        Self { get: true, ..Self::none() }
+    }
+
+    /// Seeing the resource and calling every method.
+    pub fn all() -> Self {
+        Self { get: true, call: "*".to_owned(), wrong_method: None }
+    }
+
+    /// Calling these methods, besides what is granted already.
+    #[must_use]
+    pub fn call<I: IntoIterator<Item = S>, S: AsRef<str>>(mut self, methods: I) -> Self {
+        for method in methods {
+            let method = method.as_ref();
+            if !is_method(method) {
+                self.wrong_method = Some(method.to_owned());
+            } else if self.call != "*" {
+                if !self.call.is_empty() {
+                    self.call.push(',');
+                }
+                self.call.push_str(method);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn encode(&self) -> Result<Bytes, Error> {
+        if let Some(method) = &self.wrong_method {
+            return Err(Error::internal(format!(
+                "{method:?} cannot be granted: it is not the name of a method"
+            )));
+        }
+        Ok(match (self.get, self.call.as_str()) {
+            (true, "*") => Bytes::from_static(b"{\"result\":{\"get\":true,\"call\":\"*\"}}"),
+            (true, "") => Bytes::from_static(b"{\"result\":{\"get\":true}}"),
+            (false, "") => error_json(&Error::ACCESS_DENIED),
+            (true, call) => serde_json::json!({"result": {"get": true, "call": call}}).to_string().into(),
+            (false, call) => serde_json::json!({"result": {"call": call}}).to_string().into(),
+        })
+    }
+}
+
+/// The message of an error.
+pub(crate) fn error_json(error: &Error) -> Bytes {
+    #[derive(Serialize)]
+    struct Message<'a> {
+        error: &'a Error,
+    }
+    // Strings and a JSON text always serialise; should that ever change, an answer is still better than silence.
+    serde_json::to_vec(&Message { error }).map_or_else(
+        |_| {
+            Bytes::from_static(
+                b"{\"error\":{\"code\":\"system.internalError\",\"message\":\"Internal error\"}}",
+            )
+        },
+        Bytes::from,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn wire(bytes: &Bytes) -> Value {
+        serde_json::from_slice(bytes).expect("valid JSON")
+    }
+
+    #[test]
+    fn r02_a_null_result_is_written() {
+        assert_eq!(Reply::null().encode(false).as_ref(), b"{\"result\":null}");
+        assert_eq!(Reply::result(&()).expect("null").encode(false).as_ref(), b"{\"result\":null}");
+    }
+
+    #[test]
+    fn r03_only_a_valid_resource_id_can_be_the_resource() {
+        let reply = Reply::resource("tickets.hold.1?a=\"").expect("valid");
+        assert_eq!(wire(&reply.encode(false)), json!({"resource": {"rid": "tickets.hold.1?a=\""}}));
+        assert!(Reply::resource("a..b").is_err());
+    }
+
+    #[test]
+    fn r05_r08_meta_is_sent_over_http_only_with_canonical_names_and_a_known_status() {
+        let reply = Reply::null()
+            .status(303)
+            .header("set-COOKIE", "a=1")
+            .header("Set-Cookie", "b=2")
+            .header("location", "/x");
+        assert_eq!(wire(&reply.clone().encode(false)), json!({"result": null}));
+        assert_eq!(
+            wire(&reply.encode(true)),
+            json!({"result": null, "meta": {"status": 303, "header": {"Set-Cookie": ["a=1", "b=2"], "Location": ["/x"]}}})
+        );
+        assert_eq!(wire(&Reply::null().status(200).encode(true)), json!({"result": null}));
+        assert_eq!(
+            wire(&Reply::error(Error::ACCESS_DENIED).status(403).encode(true)),
+            json!({"error": {"code": "system.accessDenied", "message": "Access denied"}, "meta": {"status": 403}})
+        );
+    }
+
+    #[test]
+    fn r12_the_predefined_errors_have_the_protocols_words() {
+        for (error, code, message) in [
+            (Error::NOT_FOUND, "system.notFound", "Not found"),
+            (Error::INVALID_PARAMS, "system.invalidParams", "Invalid parameters"),
+            (Error::INVALID_QUERY, "system.invalidQuery", "Invalid query"),
+            (Error::INTERNAL_ERROR, "system.internalError", "Internal error"),
+            (Error::METHOD_NOT_FOUND, "system.methodNotFound", "Method not found"),
+            (Error::ACCESS_DENIED, "system.accessDenied", "Access denied"),
+            (Error::TIMEOUT, "system.timeout", "Request timeout"),
+        ] {
+            let expected = format!("{{\"error\":{{\"code\":\"{code}\",\"message\":\"{message}\"}}}}");
+            assert_eq!(error_json(&error), expected);
+        }
+    }
+
+    #[test]
+    fn r04_r13_a_custom_error_keeps_its_data_and_cannot_pose_as_the_gateways() {
+        let error =
+            Error::custom("tickets.seatTaken", "Taken").data(&json!({"seat": "A-1"})).caused_by("a secret");
+        assert_eq!(
+            wire(&error_json(&error)),
+            json!({"error": {"code": "tickets.seatTaken", "message": "Taken", "data": {"seat": "A-1"}}})
+        );
+        for code in ["system.serviceUnavailable", "", "a..b", "a b"] {
+            assert_eq!(Error::custom(code.to_owned(), "x").code, "system.internalError", "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a03_a06_a_grant_lists_methods_without_spaces_and_nothing_granted_is_denied() {
+        assert_eq!(wire(&Grant::get().encode().expect("valid")), json!({"result": {"get": true}}));
+        assert_eq!(
+            wire(&Grant::all().encode().expect("valid")),
+            json!({"result": {"get": true, "call": "*"}})
+        );
+        let grant = Grant::get().call(["hold", "release"]).call(["sell"]);
+        assert_eq!(
+            wire(&grant.encode().expect("valid")),
+            json!({"result": {"get": true, "call": "hold,release,sell"}})
+        );
+        let grant = Grant::none().call(["hold"]);
+        assert_eq!(wire(&grant.encode().expect("valid")), json!({"result": {"call": "hold"}}));
+        assert_eq!(wire(&Grant::none().encode().expect("valid"))["error"]["code"], "system.accessDenied");
+        for wrong in ["a b", "a,b", "", "a.b", "*"] {
+            assert!(Grant::get().call([wrong]).encode().is_err(), "{wrong:?}");
+        }
+    }
+}

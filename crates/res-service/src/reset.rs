@@ -1,0 +1,102 @@
+//! `system.reset`: how gateways are made to ask again. It is lossy (a gateway that is asking already passes a reset
+//! over), so what matters is said twice.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::jitter;
+use crate::service::Service;
+
+/// Acquisitions within this time go out in one reset.
+const GATHER_TIME: Duration = Duration::from_millis(20);
+/// Longest pause between two attempts to have a failing resource asked again.
+const FOLLOW_UP_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Attempts to have a failing resource asked again, about a quarter of an hour in all.
+const FOLLOW_UPS_MAX: u32 = 40;
+
+#[derive(Default)]
+pub(crate) struct Resets {
+    pending: Mutex<BTreeSet<String>>,
+    wake: Notify,
+    failing: Mutex<HashMap<Arc<str>, Failing>>,
+}
+
+#[derive(Default)]
+struct Failing {
+    times: u32,
+    planned: bool,
+}
+
+impl Resets {
+    /// Plans a reset of these patterns, now and once more when any request of an earlier reset has run out.
+    pub(crate) fn twice(&self, patterns: impl IntoIterator<Item = String>) {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).extend(patterns);
+        self.wake.notify_one();
+    }
+
+    /// Publishes what was planned, as long as the service lives.
+    pub(crate) async fn run(service: Service) {
+        loop {
+            service.resets().wake.notified().await;
+            tokio::time::sleep(GATHER_TIME).await;
+            let patterns =
+                std::mem::take(&mut *service.resets().pending.lock().unwrap_or_else(PoisonError::into_inner));
+            publish(&service, &patterns).await;
+            let service = service.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(service.limits().request_timeout + Duration::from_secs(1)).await;
+                if !service.has_stopped() {
+                    publish(&service, &patterns).await;
+                }
+            });
+        }
+    }
+
+    /// A get of this resource failed for a reason that may pass. A gateway that was refreshing it keeps its old state
+    /// and has thrown away what was published meanwhile, so it must be made to ask again.
+    pub(crate) fn follow_up(&self, service: &Service, name: &Arc<str>) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if failing.len() >= service.limits().remembered_max.max(1) && !failing.contains_key(name) {
+            return;
+        }
+        let entry = failing.entry(Arc::clone(name)).or_default();
+        if entry.planned {
+            return;
+        }
+        if entry.times >= FOLLOW_UPS_MAX {
+            tracing::error!(res.resource = %name, "a resource could not be read for so long that gateways are no longer made to ask for it");
+            failing.remove(name);
+            return;
+        }
+        entry.planned = true;
+        entry.times += 1;
+        let pause = Duration::from_millis(500) * 2_u32.pow(entry.times.min(6));
+        drop(failing);
+        let (service, name) = (service.clone(), Arc::clone(name));
+        tokio::spawn(async move {
+            tokio::time::sleep(jitter::spread(pause.min(FOLLOW_UP_PAUSE_MAX))).await;
+            if let Some(entry) =
+                service.resets().failing.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&name)
+            {
+                entry.planned = false;
+            }
+            service.publish_reset(&[&name], &[]).await;
+        });
+    }
+
+    /// A get of this resource came through: the next failure starts over. What is planned still goes out.
+    pub(crate) fn succeeded(&self, name: &Arc<str>) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !failing.is_empty() {
+            failing.remove(name);
+        }
+    }
+}
+
+async fn publish(service: &Service, patterns: &BTreeSet<String>) {
+    let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    service.publish_reset(&patterns, &[]).await;
+}

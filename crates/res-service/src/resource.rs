@@ -1,0 +1,383 @@
+//! Declaring a resource: its pattern, how it is got, who may see it, and what can be done with it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::error::Error;
+use crate::name::is_method;
+use crate::pattern::Pattern;
+use crate::reply::{Grant, Reply};
+use crate::request::{Access, Auth, Call, Get};
+use crate::snapshot::{Collection, Model, Snapshot};
+
+/// Changes of one resource per second unless said otherwise.
+const CHANGES_PER_SECOND_DEFAULT: u32 = 20;
+
+/// A handler of requests `R` that answers `A`.
+pub(crate) type Handler<R, A> = Arc<dyn Fn(R) -> BoxFuture<'static, Result<A, Error>> + Send + Sync>;
+
+pub(crate) fn handler<R, A, B, F, Fut>(function: F) -> Handler<R, B>
+where
+    F: Fn(R) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<A, Error>> + Send + 'static,
+    A: Into<B> + Send + 'static,
+    B: Send + 'static,
+{
+    Arc::new(move |request| {
+        let answer = function(request);
+        async move { answer.await.map(Into::into) }.boxed()
+    })
+}
+
+/// Who answers `get` for a resource, and alone publishes its changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Owner {
+    /// Any replica answers: for resources that never change.
+    #[default]
+    Nobody,
+    /// The replica that holds the lease key made from this template, e.g. `event.$event`.
+    Key(String),
+    /// The replica that holds the lease key `name.<i>`, where `i` is a hash of the resource name, below this number.
+    Name(u32),
+}
+
+/// One kind of resource of a service, declared by its pattern.
+///
+/// Patterns are relative to the service's name: `event.$event.section.$section` in the service `tickets` answers for
+/// `tickets.event.evt_1.section.s1`. A literal part wins over a `$tag`, a tag over a `>` at the end.
+pub struct Resource {
+    pattern: String,
+    get: Option<Handler<Get, Snapshot>>,
+    access: AccessRule,
+    calls: Vec<(String, Handler<Call, Reply>)>,
+    auths: Vec<(String, Handler<Auth, Reply>)>,
+    owner: Owner,
+    group: Option<String>,
+    changes_per_second_max: u32,
+}
+
+#[derive(Clone)]
+pub(crate) enum AccessRule {
+    /// The service's default handler, or denied if it has none.
+    Default,
+    Handler(Handler<Access, Grant>),
+    Elsewhere,
+}
+
+impl Resource {
+    /// A resource without a get handler: for calls and authentication.
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self {
+            pattern: pattern.into(),
+            get: None,
+            access: AccessRule::Default,
+            calls: Vec::new(),
+            auths: Vec::new(),
+            owner: Owner::Nobody,
+            group: None,
+            changes_per_second_max: CHANGES_PER_SECOND_DEFAULT,
+        }
+    }
+
+    /// A model. Its get handler is the one source of its state: for the first answer and for every change after it.
+    pub fn model<F, Fut>(pattern: impl Into<String>, get: F) -> Self
+    where
+        F: Fn(Get) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Model, Error>> + Send + 'static,
+    {
+        Self { get: Some(handler(get)), ..Self::new(pattern) }
+    }
+
+    /// A collection, with the same rule as [`Resource::model`].
+    pub fn collection<F, Fut>(pattern: impl Into<String>, get: F) -> Self
+    where
+        F: Fn(Get) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Collection, Error>> + Send + 'static,
+    {
+        Self { get: Some(handler(get)), ..Self::new(pattern) }
+    }
+
+    /// Who may see the resource and call its methods. Keep it free of databases: a gateway asks it for every client
+    /// and resource, and takes a late answer for a refusal.
+    #[must_use]
+    pub fn access<F, Fut>(mut self, access: F) -> Self
+    where
+        F: Fn(Access) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Grant, Error>> + Send + 'static,
+    {
+        self.access = AccessRule::Handler(handler(access));
+        self
+    }
+
+    /// Another service answers who may see the resource; this one stays silent.
+    #[must_use]
+    pub fn access_elsewhere(mut self) -> Self {
+        self.access = AccessRule::Elsewhere;
+        self
+    }
+
+    /// A method of the resource; `*` for every method without a handler of its own.
+    #[must_use]
+    pub fn call<F, Fut>(mut self, method: impl Into<String>, call: F) -> Self
+    where
+        F: Fn(Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
+    {
+        self.calls.push((method.into(), handler(call)));
+        self
+    }
+
+    /// An authentication method of the resource; `*` for every method without a handler of its own.
+    #[must_use]
+    pub fn auth<F, Fut>(mut self, method: impl Into<String>, auth: F) -> Self
+    where
+        F: Fn(Auth) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
+    {
+        self.auths.push((method.into(), handler(auth)));
+        self
+    }
+
+    /// Makes the resource owned: its get handler runs only on the replica that holds the lease key made from this
+    /// template. `owned_by("event.$event")` gives `tickets.event.evt_1.section.s1` the key `event.evt_1`.
+    #[must_use]
+    pub fn owned_by(self, template: impl Into<String>) -> Self {
+        self.owner(Owner::Key(template.into()))
+    }
+
+    /// Makes the resource owned by the replica that holds the key `name.<i>`, with `i` a hash of the resource's name
+    /// below `shards`: for resources too many to have a key each.
+    #[must_use]
+    pub fn owned_by_name(self, shards: u32) -> Self {
+        self.owner(Owner::Name(shards))
+    }
+
+    /// Sets who owns the resource.
+    #[must_use]
+    pub fn owner(mut self, owner: Owner) -> Self {
+        self.owner = owner;
+        self
+    }
+
+    /// What is served strictly one after another, as a template like that of [`Resource::owned_by`]. By default that
+    /// is everything of one owner key, or else one resource.
+    #[must_use]
+    pub fn group(mut self, template: impl Into<String>) -> Self {
+        self.group = Some(template.into());
+        self
+    }
+
+    /// How many changes of one resource are published per second at most; 0 is without limit, the default is 20.
+    /// A change after a pause goes out at once; of those that wait, the last state wins.
+    #[must_use]
+    pub fn changes_per_second_max(mut self, changes: u32) -> Self {
+        self.changes_per_second_max = changes;
+        self
+    }
+
+    /// Checks everything that can be wrong in the declaration.
+    pub(crate) fn define(
+        self,
+        service_access: Option<&Handler<Access, Grant>>,
+    ) -> Result<Definition, String> {
+        let pattern = Pattern::parse(&self.pattern)?;
+        let of_resource = |what: &str, template: &str| -> Result<Pattern, String> {
+            let parsed = Pattern::parse(template)?;
+            if parsed.has_tail() || template.is_empty() {
+                return Err(format!(
+                    "pattern {:?}: the {what} {template:?} must be made of literals and tags",
+                    self.pattern
+                ));
+            }
+            if let Some(tag) = parsed.tags().find(|tag| pattern.tag_index(tag).is_none()) {
+                return Err(format!(
+                    "pattern {:?}: the {what} {template:?} has ${tag}, which the pattern has not",
+                    self.pattern
+                ));
+            }
+            Ok(parsed)
+        };
+        let owner = match &self.owner {
+            Owner::Nobody => DefinedOwner::Nobody,
+            Owner::Name(0) => {
+                return Err(format!("pattern {:?}: owned_by_name needs at least one shard", self.pattern));
+            }
+            Owner::Name(shards) => DefinedOwner::Name(*shards),
+            Owner::Key(template) if template.split('.').next() == Some("name") => {
+                return Err(format!(
+                    "pattern {:?}: lease keys that begin with \"name.\" belong to owned_by_name",
+                    self.pattern
+                ));
+            }
+            Owner::Key(template) => DefinedOwner::Key(of_resource("owner", template)?),
+        };
+        let group = self.group.as_deref().map(|template| of_resource("group", template)).transpose()?;
+        let access = match (self.access, service_access) {
+            (AccessRule::Default, Some(handler)) => AccessRule::Handler(Arc::clone(handler)),
+            (rule, _) => rule,
+        };
+        let pace =
+            (self.changes_per_second_max > 0).then(|| Duration::from_secs(1) / self.changes_per_second_max);
+        Ok(Definition {
+            get: self.get,
+            access,
+            calls: Methods::new(&self.pattern, self.calls)?,
+            auths: Methods::new(&self.pattern, self.auths)?,
+            owner,
+            group,
+            pace,
+            pattern,
+        })
+    }
+}
+
+/// A checked [`Resource`].
+pub(crate) struct Definition {
+    pub(crate) pattern: Pattern,
+    pub(crate) get: Option<Handler<Get, Snapshot>>,
+    pub(crate) access: AccessRule,
+    pub(crate) calls: Methods<Call>,
+    pub(crate) auths: Methods<Auth>,
+    pub(crate) owner: DefinedOwner,
+    pub(crate) group: Option<Pattern>,
+    /// Least time between two changes of one resource.
+    pub(crate) pace: Option<Duration>,
+}
+
+pub(crate) enum DefinedOwner {
+    Nobody,
+    Key(Pattern),
+    Name(u32),
+}
+
+impl Definition {
+    /// The lease key a resource belongs to.
+    pub(crate) fn key(&self, name: &str) -> Option<String> {
+        match &self.owner {
+            DefinedOwner::Nobody => None,
+            DefinedOwner::Key(template) => Some(template.fill(&self.pattern, name)),
+            DefinedOwner::Name(shards) => Some(format!("name.{}", stable_hash(name) % u64::from(*shards))),
+        }
+    }
+
+    /// The queue in which a resource is served. Shards of names group nothing that belongs together, so there each
+    /// resource has its own.
+    pub(crate) fn group(&self, name: &str) -> String {
+        match (&self.group, &self.owner) {
+            (Some(template), _) => format!("group {}", template.fill(&self.pattern, name)),
+            (None, DefinedOwner::Key(template)) => format!("key {}", template.fill(&self.pattern, name)),
+            (None, _) => name.to_owned(),
+        }
+    }
+
+    /// What a gateway must ask again when this lease key has a new owner.
+    pub(crate) fn reset_pattern(&self, service: &str, key: &str) -> Option<String> {
+        match &self.owner {
+            DefinedOwner::Nobody => None,
+            DefinedOwner::Key(template) => {
+                template.values(key).map(|values| self.pattern.reset_pattern(service, &values))
+            }
+            DefinedOwner::Name(shards) => {
+                let shard: u32 = key.strip_prefix("name.")?.parse().ok()?;
+                (shard < *shards).then(|| self.pattern.reset_pattern(service, &[]))
+            }
+        }
+    }
+}
+
+/// The methods of one resource.
+pub(crate) struct Methods<R> {
+    named: HashMap<String, Handler<R, Reply>>,
+    other: Option<Handler<R, Reply>>,
+}
+
+impl<R> Methods<R> {
+    fn new(pattern: &str, handlers: Vec<(String, Handler<R, Reply>)>) -> Result<Self, String> {
+        let mut methods = Self { named: HashMap::new(), other: None };
+        for (method, handler) in handlers {
+            let twice = if method == "*" {
+                methods.other.replace(handler).is_some()
+            } else if is_method(&method) {
+                methods.named.insert(method.clone(), handler).is_some()
+            } else {
+                return Err(format!(
+                    "pattern {pattern:?}: {method:?} cannot be a method: it must be one part, without dots, commas, spaces and '?'"
+                ));
+            };
+            if twice {
+                return Err(format!("pattern {pattern:?}: the method {method:?} has two handlers"));
+            }
+        }
+        Ok(methods)
+    }
+
+    pub(crate) fn find(&self, method: &str) -> Option<&Handler<R, Reply>> {
+        self.named.get(method).or(self.other.as_ref())
+    }
+}
+
+/// FNV-1a: every replica, of every version, must come to the same shard.
+fn stable_hash(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(resource: Resource) -> String {
+        resource.define(None).err().expect("a wrong declaration is refused")
+    }
+
+    #[test]
+    fn t05_wrong_methods_are_refused_when_declared() {
+        for method in ["a.b", "a?b", "", "a b", "a,b"] {
+            let resource = Resource::new("x").call(method, |_| async { Ok(Reply::null()) });
+            assert!(refused(resource).contains("cannot be a method"), "{method:?}");
+        }
+        let twice = Resource::new("x")
+            .call("a", |_| async { Ok(Reply::null()) })
+            .call("a", |_| async { Ok(Reply::null()) });
+        assert!(refused(twice).contains("two handlers"));
+    }
+
+    #[test]
+    fn an_owner_must_be_made_of_the_patterns_tags() {
+        assert!(refused(Resource::new("event.$event").owned_by("event.$other")).contains("$other"));
+        assert!(refused(Resource::new("event.$event").owned_by("event.>")).contains("literals and tags"));
+        assert!(
+            refused(Resource::new("event.$event").owned_by("name.$event"))
+                .contains("belong to owned_by_name")
+        );
+        assert!(refused(Resource::new("event.$event").owned_by_name(0)).contains("at least one"));
+    }
+
+    #[test]
+    fn keys_groups_and_resets_follow_from_the_owner() {
+        let section = Resource::new("event.$event.section.$section")
+            .owned_by("event.$event")
+            .define(None)
+            .ok()
+            .expect("valid");
+        let name = "tickets.event.evt_1.section.s1";
+        assert_eq!(section.key(name).as_deref(), Some("event.evt_1"));
+        assert_eq!(section.group(name), "key event.evt_1");
+        assert_eq!(
+            section.reset_pattern("tickets", "event.evt_1").as_deref(),
+            Some("tickets.event.evt_1.section.*")
+        );
+        assert_eq!(section.reset_pattern("tickets", "name.1"), None);
+
+        let order = Resource::new("order.$id").owned_by_name(16).define(None).ok().expect("valid");
+        let key = order.key("tickets.order.o1").expect("owned");
+        assert_eq!(order.reset_pattern("tickets", &key).as_deref(), Some("tickets.order.*"));
+        assert_eq!(order.reset_pattern("tickets", "name.16"), None);
+        assert_eq!(order.group("tickets.order.o1"), "tickets.order.o1");
+    }
+}

@@ -1,0 +1,162 @@
+//! Getting a get to the one replica that may answer it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_nats::{HeaderMap, Request, Subject};
+use bytes::Bytes;
+
+use crate::error::Error;
+use crate::group::{Asked, Job, Route};
+use crate::in_flight::{PRE_RESPONSE, Slot};
+use crate::jitter;
+use crate::ownership::Place;
+use crate::service::Service;
+use crate::statistics::count;
+
+/// A get is answered within this time, if only by an error. The pre-response asks the gateway for 10 s.
+pub(crate) const GET_TIME_MAX: Duration = Duration::from_secs(9);
+/// How long the owner has to acknowledge what is forwarded to it.
+const ACKNOWLEDGE_TIME_MAX: Duration = Duration::from_millis(250);
+/// Pause before the owner is looked for again, if nothing is heard of it before.
+const SEARCH_PAUSE: Duration = Duration::from_millis(120);
+
+/// The owner has taken what was sent to it.
+pub(crate) const TAKEN: &[u8] = b"taken";
+/// The receiver is not the owner.
+pub(crate) const REFUSED: &[u8] = b"refused";
+/// The gateway's reply subject. It is a header and never the reply of the NATS message, because the server would send
+/// "no responders" there, which a gateway reads as "not found".
+pub(crate) const REPLY_HEADER: &str = "Res-Reply";
+/// The subject of the gateway's request.
+pub(crate) const SUBJECT_HEADER: &str = "Res-Subject";
+
+/// A get on its way.
+pub(crate) struct IncomingGet {
+    pub(crate) route: Route,
+    pub(crate) subject: Subject,
+    pub(crate) payload: Bytes,
+    pub(crate) headers: Option<HeaderMap>,
+    pub(crate) query: Option<Box<str>>,
+    pub(crate) reply: Subject,
+    pub(crate) received: Instant,
+    pub(crate) slot: Slot,
+}
+
+/// Where work for one replica is sent.
+pub(crate) fn subject(what: &str, service: &str, replica: &str) -> String {
+    format!("res.{what}.{service}.{replica}")
+}
+
+/// Serves a get here if it is owned here (or by nobody), and otherwise finds its owner.
+pub(crate) fn route_get(service: &Service, get: IncomingGet) {
+    let here = get.route.key.as_deref().is_none_or(|key| service.ownership().locate(key) == Place::Here);
+    if here {
+        let group = Arc::clone(&get.route.group);
+        service.groups().push(service, &group, Job::Get(get));
+    } else {
+        tokio::spawn(find_owner(service.clone(), get));
+    }
+}
+
+async fn find_owner(service: Service, get: IncomingGet) {
+    let Some(key) = get.route.key.clone() else { return };
+    let mut table = service.ownership().watch();
+    let mut existence_known = false;
+    loop {
+        table.borrow_and_update();
+        match service.ownership().locate(&key) {
+            Place::Here => return route_get(&service, get),
+            Place::There(replica) => {
+                if forward(&service, &get, &replica).await {
+                    return;
+                }
+                count(&service.statistics().forwards_refused);
+                service.ownership().doubt(&key);
+            }
+            Place::Nobody if !existence_known && !service.ownership().is_wanted(&key) => {
+                existence_known = true;
+                match service.key_exists(&key).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        return service.answer_error(get.reply, &Error::NOT_FOUND, &get.route.name).await;
+                    }
+                    Err(error) => return service.answer_error(get.reply, &error, &get.route.name).await,
+                }
+            }
+            Place::Nobody => service.ownership().round_wanted.notify_one(),
+            Place::Preparing => {}
+        }
+        let now = Instant::now();
+        if now >= get.received + GET_TIME_MAX {
+            count(&service.statistics().ownerless_gets);
+            let error = Error::internal(format!("no replica owns {key:?} and answers"));
+            return service.answer_error(get.reply, &error, &get.route.name).await;
+        }
+        if get.slot.pre_respond(now, get.received) {
+            count(&service.statistics().pre_responses);
+            service.send(get.reply.clone(), Bytes::from_static(PRE_RESPONSE)).await;
+        }
+        let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.changed()).await;
+    }
+}
+
+/// Hands a get to another replica; true when that has taken it.
+async fn forward(service: &Service, get: &IncomingGet, replica: &str) -> bool {
+    let mut headers = get.headers.clone().unwrap_or_default();
+    headers.insert(REPLY_HEADER, get.reply.as_str());
+    headers.insert(SUBJECT_HEADER, get.subject.as_str());
+    count(&service.statistics().forwards_sent);
+    let request = Request::new().headers(headers).payload(get.payload.clone());
+    acknowledged(service, subject("forward", service.name(), replica), request).await
+}
+
+async fn acknowledged(service: &Service, subject: String, request: Request) -> bool {
+    let request = request.timeout(Some(ACKNOWLEDGE_TIME_MAX));
+    match service.client().send_request(subject, request).await {
+        Ok(message) => message.payload.as_ref() == TAKEN,
+        Err(error) => {
+            tracing::debug!("another replica did not acknowledge: {error}");
+            false
+        }
+    }
+}
+
+/// Tells the owner, wherever it is, that a resource may have changed. If it cannot be told, gateways are made to ask.
+pub(crate) async fn hint(service: Service, route: Route) {
+    let Some(key) = route.key.clone() else { return };
+    let mut table = service.ownership().watch();
+    let deadline = Instant::now() + GET_TIME_MAX;
+    while Instant::now() < deadline {
+        table.borrow_and_update();
+        match service.ownership().locate(&key) {
+            Place::Here | Place::Preparing => {
+                refresh_here(&service, &route);
+                return;
+            }
+            Place::There(replica) => {
+                let request = Request::new().payload(Bytes::from(route.name.as_bytes().to_vec()));
+                if acknowledged(&service, subject("refresh", service.name(), &replica), request).await {
+                    return;
+                }
+                count(&service.statistics().forwards_refused);
+                service.ownership().doubt(&key);
+            }
+            Place::Nobody => service.ownership().round_wanted.notify_one(),
+        }
+        let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.changed()).await;
+    }
+    tracing::warn!(res.resource = %route.name, "the owner could not be told of a change; gateways are made to ask");
+    service.publish_reset(&[&route.name], &[]).await;
+}
+
+/// Asks for a refresh of a resource owned here; false if it is not.
+pub(crate) fn refresh_here(service: &Service, route: &Route) -> bool {
+    let Some(key) = route.key.as_deref() else { return false };
+    let Some(term) = service.ownership().term(key) else { return false };
+    count(&service.statistics().refreshes);
+    if service.groups().ask_refresh(service, route, term, false, None) == Asked::Conflated {
+        count(&service.statistics().refreshes_conflated);
+    }
+    true
+}

@@ -1,0 +1,609 @@
+//! A running service.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::subject::ToSubject;
+use async_nats::{Client, Subject};
+use bytes::Bytes;
+use futures::StreamExt;
+use serde::Serialize;
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
+
+use crate::builder::{Hooks, Limits};
+use crate::dispatch;
+use crate::error::{BoxError, Error};
+use crate::group::{Groups, Job, Route};
+use crate::in_flight::InFlight;
+use crate::lease::{Holding, Lease};
+use crate::name::{check_change_name, check_reset_pattern, check_resource_id, is_part, split_resource_id};
+use crate::ownership::Ownership;
+use crate::pattern::Trie;
+use crate::reply::error_json;
+use crate::reset::Resets;
+use crate::resource::Definition;
+use crate::rounds::{self, Lives};
+use crate::router;
+use crate::statistics::{Statistics, count};
+
+/// How long an echo through the server may take.
+const BARRIER_TIME_MAX: Duration = Duration::from_secs(5);
+/// Patterns in one reset message.
+const PATTERNS_PER_RESET: usize = 500;
+
+/// A lease key that this replica owns, or owned.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct OwnedKey {
+    /// The key, e.g. `event.evt_1` or `name.3`.
+    pub key: String,
+    /// The epoch of the ownership, for fencing what is written elsewhere.
+    pub epoch: u64,
+    pub(crate) service: Service,
+}
+
+impl OwnedKey {
+    /// The service, e.g. for a feed that is started for the key and calls [`Service::refresh`].
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+}
+
+impl std::fmt::Debug for OwnedKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("OwnedKey")
+            .field("key", &self.key)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running service; clones are handles to the same one. It runs until [`Service::stop`].
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+/// What a service is made of.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) replica: String,
+    pub(crate) client: Client,
+    pub(crate) limits: Limits,
+    pub(crate) busy: Error,
+    pub(crate) hooks: Hooks,
+    pub(crate) trie: Trie,
+    pub(crate) definitions: Vec<Arc<Definition>>,
+    pub(crate) lease: Arc<dyn Lease>,
+    pub(crate) everything: bool,
+    pub(crate) of_names: Vec<String>,
+}
+
+struct Inner {
+    parts: Parts,
+    ownership: Ownership,
+    groups: Groups,
+    resets: Resets,
+    lives: Lives,
+    statistics: Statistics,
+    busy_reply: Bytes,
+    calls: Arc<InFlight>,
+    gets: Arc<InFlight>,
+    accesses: Arc<InFlight>,
+    /// Hints to other replicas under way; true if another change came meanwhile.
+    hints: Mutex<HashMap<Arc<str>, bool>>,
+    /// Keys lost lately, whose late changes may still lie in the connection's buffer.
+    lost_lately: Mutex<Vec<(Instant, String)>>,
+    stopping: watch::Sender<bool>,
+    /// Subscriptions that end with the stop and are still open.
+    open: watch::Sender<usize>,
+    stopped: AtomicBool,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+impl Service {
+    pub(crate) async fn start(parts: Parts) -> Result<Self, BoxError> {
+        let capacity = parts.limits.queue_capacity;
+        let time_to_live = parts.lease.time_to_live();
+        let inner = Inner {
+            ownership: Ownership::new(&parts.replica, parts.everything, time_to_live, parts.of_names.clone()),
+            groups: Groups::default(),
+            resets: Resets::default(),
+            lives: Lives::default(),
+            statistics: Statistics::default(),
+            busy_reply: error_json(&parts.busy),
+            calls: InFlight::new(capacity),
+            gets: InFlight::new(capacity),
+            accesses: InFlight::new(capacity),
+            hints: Mutex::default(),
+            lost_lately: Mutex::default(),
+            stopping: watch::Sender::new(false),
+            open: watch::Sender::new(0),
+            stopped: AtomicBool::new(false),
+            tasks: Mutex::default(),
+            parts,
+        };
+        let service = Self { inner: Arc::new(inner) };
+        dispatch::subscribe(&service).await?;
+        service.barrier().await?;
+        service.keep(tokio::spawn(Resets::run(service.clone())).abort_handle());
+        service.keep(tokio::spawn(dispatch::watch(service.clone())).abort_handle());
+        service.keep(tokio::spawn(rounds::run(service.clone(), Arc::clone(service.lease()))).abort_handle());
+        if service.inner.parts.everything {
+            // The state may have changed while no process was there to say so.
+            service.reset_everything();
+        }
+        Ok(service)
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &str {
+        &self.inner.parts.name
+    }
+
+    /// The name of this replica.
+    pub fn replica(&self) -> &str {
+        &self.inner.parts.replica
+    }
+
+    /// The NATS connection.
+    pub fn client(&self) -> &Client {
+        &self.inner.parts.client
+    }
+
+    /// Counters of what the service does.
+    pub fn statistics(&self) -> &Statistics {
+        &self.inner.statistics
+    }
+
+    /// Says that a resource may have changed. Its get handler is asked again and the difference published: at once if
+    /// the resource is idle, else when its pace allows; refreshes that wait are one.
+    ///
+    /// On a replica that does not own the resource the owner is told, in the background. What this process says is
+    /// lost if it dies before: where that matters, let the owner learn of changes from the truth itself too (an outbox,
+    /// a notification). A resource without an owner is announced by a reset of it.
+    pub async fn refresh(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
+        let route = self.route_of(resource_id.as_ref())?;
+        if route.key.is_none() {
+            self.publish_reset(&[&route.name], &[]).await;
+            return Ok(());
+        }
+        if !router::refresh_here(self, &route) {
+            self.hint(route).await;
+        }
+        Ok(())
+    }
+
+    /// Like [`Service::refresh`], without waiting and for this replica only: `false` says that the resource is not
+    /// owned here, and nothing was done.
+    pub fn try_refresh(&self, resource_id: impl AsRef<str>) -> Result<bool, Error> {
+        Ok(router::refresh_here(self, &self.route_of(resource_id.as_ref())?))
+    }
+
+    /// Like [`Service::refresh`], but on the owner it returns when the change is published, past the resource's pace:
+    /// for a change that must come before the answer to a call.
+    pub async fn refresh_now(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
+        let route = self.route_of(resource_id.as_ref())?;
+        let term = route.key.as_deref().and_then(|key| self.ownership().term(key));
+        let Some(term) = term else { return self.refresh(resource_id).await };
+        count(&self.statistics().refreshes);
+        let (sender, receiver) = oneshot::channel();
+        self.groups().ask_refresh(self, &route, term, true, Some(sender));
+        // A dropped sender means that the resource was given up: the reset that goes with it takes over.
+        receiver.await.unwrap_or(Ok(()))
+    }
+
+    /// Publishes a custom change, which clients see but which does not change the resource's state.
+    pub async fn emit<T: Serialize + ?Sized>(
+        &self,
+        resource_id: impl AsRef<str>,
+        change: &str,
+        payload: &T,
+    ) -> Result<(), Error> {
+        check_change_name(change)?;
+        let name = self.own_name(resource_id.as_ref())?;
+        let payload = serde_json::to_vec(payload).map_err(Error::internal)?;
+        self.publish(format!("event.{name}.{change}"), payload.into()).await
+    }
+
+    /// Tells other services that a resource has come into being.
+    pub async fn create(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
+        let name = self.own_name(resource_id.as_ref())?;
+        self.publish(format!("event.{name}.create"), Bytes::new()).await
+    }
+
+    /// Tells that a resource is gone. Clients that have it lose it, and later changes do not reach them. Its get handler
+    /// must answer [`Error::NOT_FOUND`] by now; a [`Service::refresh`] would then say the same by itself.
+    pub async fn delete(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
+        let name = self.own_name(resource_id.as_ref())?;
+        let route = self.find(name).map(|definition| Route::new(Arc::clone(definition), name));
+        let owned = route
+            .filter(|route| route.key.as_deref().is_some_and(|key| self.ownership().term(key).is_some()));
+        let Some(route) = owned else {
+            return self.publish(format!("event.{name}.delete"), Bytes::new()).await;
+        };
+        let (done, deleted) = oneshot::channel();
+        let group = Arc::clone(&route.group);
+        self.groups().push(self, &group, Job::Delete { route, done });
+        deleted.await.unwrap_or_else(|_| {
+            Err(Error::internal("the service stopped before it could delete the resource"))
+        })
+    }
+
+    /// Makes the gateways ask again who may do what with a resource.
+    pub async fn reaccess(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
+        let name = self.own_name(resource_id.as_ref())?;
+        self.publish(format!("event.{name}.reaccess"), Bytes::new()).await
+    }
+
+    /// Makes the gateways ask again for all `resources` they have, and for all `access` they were granted, that match
+    /// these full patterns (`tickets.event.*.section.*`, `tickets.>`).
+    ///
+    /// A gateway that is already asking passes a reset over, so this is no way to announce a change.
+    pub async fn reset(&self, resources: &[&str], access: &[&str]) -> Result<(), Error> {
+        resources.iter().chain(access).try_for_each(|pattern| check_reset_pattern(pattern))?;
+        self.publish_reset(resources, access).await;
+        Ok(())
+    }
+
+    /// Sets the token of a client's connection; `&()` clears it. Called in an auth handler, it reaches the gateway
+    /// before the answer. With a `token_id` it can be found by [`Service::reset_tokens`].
+    pub async fn set_token<T: Serialize + ?Sized>(
+        &self,
+        cid: &str,
+        token: &T,
+        token_id: Option<&str>,
+    ) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct Token<'a, T: ?Sized> {
+            token: &'a T,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            tid: Option<&'a str>,
+        }
+        if !is_part(cid) {
+            return Err(Error::internal(format!("{cid:?} is not the id of a connection")));
+        }
+        let payload = serde_json::to_vec(&Token { token, tid: token_id }).map_err(Error::internal)?;
+        self.publish(format!("conn.{cid}.token"), payload.into()).await
+    }
+
+    /// Makes the gateways send an auth request to `subject` (e.g. `auth.identity.session.renew`) for every connection
+    /// whose token has one of these ids. Its handler sets the connection's new token, or none.
+    pub async fn reset_tokens(&self, token_ids: &[&str], subject: &str) -> Result<(), Error> {
+        let parts =
+            subject.strip_prefix("auth.").filter(|rest| rest.contains('.') && crate::name::is_name(rest));
+        if parts.is_none() {
+            return Err(Error::internal(format!(
+                "{subject:?} is not the subject of an authentication: auth.<resource>.<method>"
+            )));
+        }
+        if token_ids.is_empty() {
+            return Ok(());
+        }
+        let payload = serde_json::json!({"tids": token_ids, "subject": subject}).to_string();
+        self.publish("system.tokenReset", payload.into()).await
+    }
+
+    /// Replaces the set of lease keys, made from the resources' owner templates, that some replica should own. Give the
+    /// same set on every replica; those of `owned_by_name` are known by themselves.
+    pub fn own_keys(&self, keys: impl IntoIterator<Item = impl Into<String>>) {
+        self.ownership().want(keys.into_iter().map(Into::into).collect::<BTreeSet<String>>());
+    }
+
+    /// The epoch in which this replica owns a key, if it does at this moment.
+    pub fn owns(&self, key: &str) -> Option<u64> {
+        self.ownership().epoch(key)
+    }
+
+    /// Who holds which key, as far as this replica knows.
+    pub fn holdings(&self) -> Vec<Holding> {
+        self.ownership().holdings()
+    }
+
+    /// Returns when the server has taken everything that was published before on this connection: an echo through an
+    /// inbox of its own. (Flushing the client only empties its buffer.)
+    pub async fn barrier(&self) -> Result<(), Error> {
+        let inbox = self.client().new_inbox();
+        let echo = async {
+            let mut echoes = self.client().subscribe(inbox.clone()).await.map_err(Error::internal)?;
+            self.publish(inbox, Bytes::new()).await?;
+            echoes.next().await.map(drop).ok_or_else(|| Error::internal("the connection to NATS is closed"))
+        };
+        tokio::time::timeout(BARRIER_TIME_MAX, echo).await.unwrap_or_else(|_| {
+            Err(Error::internal(format!(
+                "NATS did not echo within {BARRIER_TIME_MAX:?}; is the connection up?"
+            )))
+        })
+    }
+
+    /// Stops the service: takes no new requests, finishes those in work, gives the leases back and makes sure that
+    /// everything is out. What is not done by the deadline is dropped, which the error tells.
+    pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
+        if self.inner.stopping.send_replace(true) {
+            return Ok(());
+        }
+        let outcome = tokio::time::timeout(deadline, async {
+            dispatch::drained(self).await;
+            self.inner.calls.emptied().await;
+            self.inner.accesses.emptied().await;
+            self.inner.gets.emptied().await;
+            self.groups().idle().await;
+            rounds::give_back(self, self.lease(), &self.ownership().held()).await;
+            self.lives().settled().await;
+            self.barrier().await
+        });
+        let outcome = outcome.await.unwrap_or_else(|_| {
+            let left = self.inner.calls.taken() + self.inner.gets.taken() + self.inner.accesses.taken();
+            Err(Error::internal(format!(
+                "the service did not finish within {deadline:?}; {left} requests were dropped"
+            )))
+        });
+        self.inner.stopped.store(true, Ordering::Release);
+        for task in std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
+            task.abort();
+        }
+        outcome
+    }
+}
+
+/// A subscription that the stop waits for.
+pub(crate) struct OpenSubscription {
+    service: Service,
+}
+
+impl Drop for OpenSubscription {
+    fn drop(&mut self) {
+        self.service.inner.open.send_modify(|open| *open -= 1);
+    }
+}
+
+/// What the other modules of the crate use.
+impl Service {
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.parts.limits
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.inner.parts.hooks
+    }
+
+    pub(crate) fn lease(&self) -> &Arc<dyn Lease> {
+        &self.inner.parts.lease
+    }
+
+    pub(crate) fn ownership(&self) -> &Ownership {
+        &self.inner.ownership
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.inner.groups
+    }
+
+    pub(crate) fn resets(&self) -> &Resets {
+        &self.inner.resets
+    }
+
+    pub(crate) fn lives(&self) -> &Lives {
+        &self.inner.lives
+    }
+
+    pub(crate) fn calls(&self) -> &Arc<InFlight> {
+        &self.inner.calls
+    }
+
+    pub(crate) fn gets(&self) -> &Arc<InFlight> {
+        &self.inner.gets
+    }
+
+    pub(crate) fn accesses(&self) -> &Arc<InFlight> {
+        &self.inner.accesses
+    }
+
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.inner.stopping.subscribe()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.inner.stopping.borrow()
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.inner.stopped.load(Ordering::Acquire)
+    }
+
+    /// Counts a subscription that ends with the stop, until the answer is dropped.
+    pub(crate) fn open_subscription(&self) -> OpenSubscription {
+        self.inner.open.send_modify(|open| *open += 1);
+        OpenSubscription { service: self.clone() }
+    }
+
+    pub(crate) fn open_subscriptions(&self) -> watch::Receiver<usize> {
+        self.inner.open.subscribe()
+    }
+
+    /// Remembers a task that ends with the service.
+    pub(crate) fn keep(&self, task: AbortHandle) {
+        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// The definition for a full resource name.
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<Definition>> {
+        let rest = name.strip_prefix(self.name())?;
+        let rest =
+            if rest.is_empty() { rest } else { rest.strip_prefix('.').filter(|rest| !rest.is_empty())? };
+        self.inner.parts.trie.find(rest).map(|number| &self.inner.parts.definitions[number])
+    }
+
+    fn own_name<'a>(&self, resource_id: &'a str) -> Result<&'a str, Error> {
+        check_resource_id(resource_id)?;
+        let name = split_resource_id(resource_id).0;
+        if name.split('.').next() == Some(self.name()) {
+            return Ok(name);
+        }
+        Err(Error::internal(format!("{name:?} is not a resource of the service {:?}", self.name())))
+    }
+
+    fn route_of(&self, resource_id: &str) -> Result<Route, Error> {
+        let name = self.own_name(resource_id)?;
+        match self.find(name) {
+            Some(definition) if definition.get.is_some() => Ok(Route::new(Arc::clone(definition), name)),
+            _ => Err(Error::internal(format!("no resource with a get handler has the name {name:?}"))),
+        }
+    }
+
+    /// Tells the owner of a change, one message at a time for each resource.
+    async fn hint(&self, route: Route) {
+        {
+            let mut hints = self.inner.hints.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(again) = hints.get_mut(&route.name) {
+                *again = true;
+                count(&self.statistics().refreshes_conflated);
+                return;
+            }
+            if hints.len() < self.limits().queue_capacity {
+                hints.insert(Arc::clone(&route.name), false);
+                let service = self.clone();
+                drop(tokio::spawn(async move { service.hint_until_told(route).await }));
+                return;
+            }
+        }
+        self.publish_reset(&[&route.name], &[]).await;
+    }
+
+    async fn hint_until_told(self, route: Route) {
+        loop {
+            router::hint(self.clone(), route.clone()).await;
+            let mut hints = self.inner.hints.lock().unwrap_or_else(PoisonError::into_inner);
+            match hints.get_mut(&route.name) {
+                Some(again) if *again => *again = false,
+                _ => {
+                    hints.remove(&route.name);
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn key_exists(&self, key: &str) -> Result<bool, Error> {
+        match &self.hooks().key_exists {
+            Some(handler) => {
+                let asked = handler(key.to_owned());
+                crate::worker::guarded(self, self.limits().handler_time_max, asked).await
+            }
+            None => Ok(true),
+        }
+    }
+
+    /// Plans the two resets for a key that is served here from now on.
+    pub(crate) fn reset_key(&self, key: &str) {
+        let patterns = self.inner.parts.definitions.iter().filter(|definition| definition.get.is_some());
+        self.resets().twice(patterns.filter_map(|definition| definition.reset_pattern(self.name(), key)));
+    }
+
+    fn reset_everything(&self) {
+        self.resets().twice([self.name().to_owned(), format!("{}.>", self.name())]);
+    }
+
+    /// Takes note of keys that this replica has lost: see [`Service::reset_after_reconnect`].
+    pub(crate) fn note_lost(&self, keys: &[&str]) {
+        let mut lost = self.inner.lost_lately.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        lost.retain(|(at, _)| now - *at < Duration::from_secs(600));
+        lost.extend(keys.iter().map(|key| (now, (*key).to_owned())));
+    }
+
+    /// The connection was away: what was published meanwhile is lost, or lay in its buffer and came late, perhaps after
+    /// what another owner said. So the gateways must ask again for all that this replica owned then or owns now.
+    pub(crate) fn reset_after_reconnect(&self, away_since: Instant) {
+        count(&self.statistics().reconnects);
+        if self.inner.parts.everything {
+            return self.reset_everything();
+        }
+        let lost = self.inner.lost_lately.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lost = lost.into_iter().filter(|(at, _)| *at >= away_since).map(|(_, key)| key);
+        for key in self.ownership().held().into_iter().chain(lost) {
+            self.reset_key(&key);
+        }
+    }
+
+    /// Publishes a reset of patterns that are known to be valid.
+    pub(crate) async fn publish_reset(&self, resources: &[&str], access: &[&str]) {
+        #[derive(Serialize)]
+        struct Reset<'a> {
+            #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+            resources: &'a [&'a str],
+            #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+            access: &'a [&'a str],
+        }
+        let resources =
+            resources.chunks(PATTERNS_PER_RESET).map(|resources| Reset { resources, access: &[] });
+        let access = access.chunks(PATTERNS_PER_RESET).map(|access| Reset { resources: &[], access });
+        let mut resets: Vec<Reset<'_>> = resources.chain(access).collect();
+        if let [first, second] = resets.as_mut_slice()
+            && first.access.is_empty()
+            && second.resources.is_empty()
+        {
+            first.access = second.access;
+            resets.truncate(1);
+        }
+        for reset in resets {
+            count(&self.statistics().resets_published);
+            match serde_json::to_vec(&reset) {
+                Ok(payload) => self.send("system.reset", payload.into()).await,
+                Err(error) => tracing::error!("a reset could not be written: {error}"),
+            }
+        }
+    }
+
+    /// Publishes; what goes wrong is for the caller.
+    async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), Error> {
+        self.client().publish(subject, payload).await.map_err(Error::internal)
+    }
+
+    /// Publishes; what goes wrong is for the log, as there is nobody to tell.
+    pub(crate) async fn send(&self, subject: impl ToSubject, payload: Bytes) {
+        if let Err(error) = self.publish(subject, payload).await {
+            tracing::error!(error.cause = error.cause_chain(), "a message could not be published");
+        }
+    }
+
+    /// Answers a request. An answer that does not fit into a message is an error instead, and never silence.
+    pub(crate) async fn answer(&self, reply: Subject, payload: Bytes, name: &str) {
+        let bytes_max = self.client().max_payload();
+        if payload.len() > bytes_max {
+            let error = Error::internal(format!(
+                "the answer has {} bytes, more than NATS takes ({bytes_max}); split the resource or raise max_payload",
+                payload.len()
+            ));
+            self.note_error(&error, name);
+            return self.send(reply, error_json(&error)).await;
+        }
+        self.send(reply, payload).await;
+    }
+
+    pub(crate) async fn answer_error(&self, reply: Subject, error: &Error, name: &str) {
+        self.note_error(error, name);
+        self.send(reply, error_json(error)).await;
+    }
+
+    pub(crate) async fn answer_busy(&self, reply: Subject) {
+        count(&self.statistics().busy_replies);
+        count(&self.statistics().error_replies);
+        self.send(reply, self.inner.busy_reply.clone()).await;
+    }
+
+    /// Counts an error that is being answered, and logs it once if the fault lies here.
+    pub(crate) fn note_error(&self, error: &Error, name: &str) {
+        count(&self.statistics().error_replies);
+        if error.is_internal() {
+            count(&self.statistics().internal_error_replies);
+            tracing::error!(res.resource = %name, error.cause = error.cause_chain(), "a request failed: {error}");
+        } else {
+            tracing::debug!(res.resource = %name, error.cause = error.cause_chain(), "a request was refused: {error}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Handlers that fail, hang, panic or say too much, and services that are full or leave.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use res_service::{Builder, Call, Error, Get, Model, Reply, Resource};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::world::{World, eventually};
+
+fn one_call<F, Fut>(call: F) -> Resource
+where
+    F: Fn(Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
+{
+    Resource::new("x").call("do", call)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r11_a_panicking_handler_is_answered_for_and_the_service_lives_on() {
+    let world = World::new().await;
+    let service = Builder::new("test")
+        .resource(one_call(|call: Call| async move {
+            assert!(call.raw_params().is_none(), "a panic with a secret in it");
+            Ok(Reply::null())
+        }))
+        .resource(Resource::model("m", |_: Get| async { panic!("in a get") }))
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    let internal = json!({"error": {"code": "system.internalError", "message": "Internal error"}});
+    assert_eq!(world.ask("call.test.x.do", r#"{"params":1}"#).await, internal);
+    assert_eq!(world.ask("get.test.m", "").await, internal);
+    assert_eq!(world.ask("get.test.m", "").await, internal, "the group goes on after a panic");
+    assert_eq!(world.ask("call.test.x.do", "").await, json!({"result": null}));
+    assert_eq!(service.statistics().handler_panics.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r14_r16_a_slow_handler_is_preceded_by_a_pre_response_byte_for_byte() {
+    let world = World::new().await;
+    let _service = Builder::new("test")
+        .resource(one_call(|_| async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            Ok(Reply::null())
+        }))
+        .resource(Resource::model("slow", |_: Get| async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            Model::from_serialize(&json!({}))
+        }))
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    let started = Instant::now();
+    let (call, get) = tokio::join!(world.answers("call.test.x.do", ""), world.answers("get.test.slow", ""));
+    assert!(started.elapsed() < Duration::from_secs(3));
+    for answers in [call, get] {
+        assert_eq!(answers.len(), 2, "{answers:?}");
+        assert_eq!(answers[0].as_ref(), b"timeout:\"10000\"");
+        assert_eq!(answers[1].first(), Some(&b'{'));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_never_ends_is_dropped_and_answered_for() {
+    struct Dropped(Arc<AtomicBool>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let world = World::new().await;
+    let dropped = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&dropped);
+    let service = Builder::new("test")
+        .handler_time_max(Duration::from_millis(200))
+        .resource(one_call(move |_| {
+            let held = Dropped(Arc::clone(&seen));
+            async move {
+                let _held = held;
+                std::future::pending().await
+            }
+        }))
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(world.ask("call.test.x.do", "").await["error"]["code"], "system.internalError");
+    assert!(dropped.load(Ordering::SeqCst));
+    assert_eq!(service.statistics().handler_timeouts.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t10_an_answer_that_is_too_large_is_an_error_and_not_silence() {
+    let world = World::with("max_payload: 4096").await;
+    let _service = Builder::new("test")
+        .resource(one_call(|_| async { Reply::result(&"x".repeat(5000)) }))
+        .resource(
+            Resource::model("m", |_: Get| async { Model::from_serialize(&json!({"x": "x".repeat(5000)})) })
+                .owned_by_name(1),
+        )
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(world.ask("call.test.x.do", "").await["error"]["code"], "system.internalError");
+    assert_eq!(world.ask("get.test.m", "").await["error"]["code"], "system.internalError");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_service_refuses_at_once_with_its_own_error() {
+    let world = World::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    let service = Builder::new("test")
+        .queue_capacity(2)
+        .busy_error(Error::custom("test.busy", "Come back later"))
+        .resource(one_call(move |_| {
+            let gate = Arc::clone(&waiting);
+            async move {
+                gate.acquire().await.unwrap().forget();
+                Ok(Reply::null())
+            }
+        }))
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    let held = [world.answers("call.test.x.do", ""), world.answers("call.test.x.do", "")];
+    let refused = async {
+        eventually(
+            "two calls are in work",
+            || service.statistics().call_requests.load(Ordering::Relaxed),
+            |calls| *calls == 2,
+        )
+        .await;
+        let refused = world.ask("call.test.x.do", "").await;
+        gate.add_permits(3);
+        refused
+    };
+    let (held, refused) = tokio::join!(futures::future::join_all(held), refused);
+    assert_eq!(refused, json!({"error": {"code": "test.busy", "message": "Come back later"}}));
+    assert!(held.iter().all(|answers| answers.last().unwrap().as_ref() == b"{\"result\":null}"));
+    assert_eq!(world.ask("call.test.x.do", "").await, json!({"result": null}), "there is room again");
+    assert_eq!(service.statistics().busy_replies.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d10_a_stopping_service_finishes_what_it_has_taken_and_takes_no_more() {
+    let world = World::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    let service = Builder::new("test")
+        .resource(one_call(move |_| {
+            let gate = Arc::clone(&waiting);
+            async move {
+                gate.acquire().await.unwrap().forget();
+                Reply::result("done")
+            }
+        }))
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    let stop = async {
+        eventually(
+            "the call is in work",
+            || service.statistics().call_requests.load(Ordering::Relaxed),
+            |calls| *calls == 1,
+        )
+        .await;
+        let stopping = tokio::spawn({
+            let service = service.clone();
+            async move { service.stop(Duration::from_secs(10)).await }
+        });
+        loop {
+            // Nobody listens any more once the server says so.
+            match world.client.request("call.test.x.do", "".into()).await {
+                Err(error) if error.kind() == async_nats::client::RequestErrorKind::NoResponders => break,
+                _ => gate.add_permits(1),
+            }
+        }
+        gate.add_permits(1);
+        stopping.await.unwrap().unwrap();
+    };
+    let (answer, ()) = tokio::join!(world.ask("call.test.x.do", ""), stop);
+    assert_eq!(answer, json!({"result": "done"}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_that_cannot_finish_says_so_by_its_deadline() {
+    let world = World::new().await;
+    let service = Builder::new("test")
+        .resource(one_call(|_| std::future::pending()))
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    world.client.publish_with_reply("call.test.x.do", "nobody", "".into()).await.unwrap();
+    eventually(
+        "the call is in work",
+        || service.statistics().call_requests.load(Ordering::Relaxed),
+        |calls| *calls == 1,
+    )
+    .await;
+    let error = service.stop(Duration::from_millis(300)).await.unwrap_err();
+    assert_eq!(error.code, "system.internalError");
+    service.stop(Duration::from_millis(300)).await.expect("stopping twice is stopping once");
+}

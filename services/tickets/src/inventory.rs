@@ -1,0 +1,235 @@
+//! The door to the inventory: commands wait in one bounded queue and are decided in batches.
+//!
+//! A few lanes take turns at the queue. A lane takes whatever waits at that moment, up to a batch, decides it in one
+//! transaction and answers everybody; meanwhile the next batch gathers. Alone, a command does not wait; under load
+//! the batches grow by themselves, and the cost of a commit is shared.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Pool;
+use livehouse_contract::id::HoldId;
+use livehouse_platform::bus::outbox::Bell;
+use livehouse_platform::retry::Backoff;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::catalogue::Catalogue;
+use crate::domain::command::{Command, Outcome};
+use crate::domain::decide::{Again, Decision};
+use crate::live::announce::Announcer;
+use crate::store::batch::{self, Decided};
+
+/// Commands of one transaction.
+pub const BATCH_COMMANDS_MAX: usize = 256;
+/// Commands that may wait. More would only wait longer than anybody wants.
+pub const QUEUE_COMMANDS_MAX: usize = 4_096;
+/// After this time nobody waits for the answer any more: the gateway gives up at three seconds.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+/// How often one command may be put off because of others.
+const ROUNDS_MAX: u32 = 12;
+/// The longest one transaction may take.
+const TRANSACTION_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why there is no outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// Too much is waiting, or the database is away. Sending the same command again is safe.
+    #[error("the inventory is busy")]
+    Busy,
+    /// The database refused what the command was to write; the log says what.
+    #[error("the inventory failed")]
+    Failed,
+}
+
+struct Waiting {
+    command: Command,
+    answer: Option<oneshot::Sender<Result<Outcome, Unavailable>>>,
+    asked_at: Instant,
+    rounds: u32,
+}
+
+impl Waiting {
+    fn answer(mut self, outcome: Result<Outcome, Unavailable>) {
+        if let Some(answer) = self.answer.take() {
+            // Whoever asked may have gone; the outcome stands all the same.
+            let _gone = answer.send(outcome);
+        }
+    }
+
+    fn is_too_late(&self) -> bool {
+        self.asked_at.elapsed() > PATIENCE || self.rounds > ROUNDS_MAX
+    }
+}
+
+/// The inventory of this replica. Cheap to clone.
+#[derive(Clone)]
+pub struct Inventory {
+    queue: mpsc::Sender<Waiting>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pool: Pool,
+    catalogue: Arc<Catalogue>,
+    announcer: Announcer,
+    bell: Bell,
+}
+
+impl Inventory {
+    /// Starts `lanes` lanes over `pool`, which must have at least as many connections.
+    #[must_use]
+    pub fn start(pool: Pool, catalogue: Arc<Catalogue>, announcer: Announcer, bell: Bell, lanes: usize) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS_MAX);
+        let shared = Arc::new(Shared { pool, catalogue, announcer, bell });
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..lanes {
+            tokio::spawn(lane(shared.clone(), waiting.clone()));
+        }
+        Self { queue, shared }
+    }
+
+    /// What becomes of `command`.
+    pub async fn ask(&self, command: Command) -> Result<Outcome, Unavailable> {
+        let (answer, outcome) = oneshot::channel();
+        let waiting = Waiting { command, answer: Some(answer), asked_at: Instant::now(), rounds: 0 };
+        if self.queue.try_send(waiting).is_err() {
+            metrics::counter!("livehouse_inventory_shed_total").increment(1);
+            return Err(Unavailable::Busy);
+        }
+        match tokio::time::timeout(PATIENCE + TRANSACTION_DEADLINE, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(Unavailable::Busy),
+        }
+    }
+
+    /// Clears overdue holds away, in a transaction of its own beside the lanes. Answers how many it cleared.
+    pub async fn expire(&self, holds: Vec<HoldId>) -> Result<usize, batch::Error> {
+        let commands: Vec<Command> = holds.into_iter().map(|hold| Command::Expire { hold }).collect();
+        let decided = self.shared.decide(&commands.iter().collect::<Vec<_>>()).await?;
+        Ok(decided.changes().changed.len())
+    }
+}
+
+async fn lane(shared: Arc<Shared>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    loop {
+        let mut batch = Vec::with_capacity(BATCH_COMMANDS_MAX);
+        if waiting.lock().await.recv_many(&mut batch, BATCH_COMMANDS_MAX).await == 0 {
+            return;
+        }
+        metrics::histogram!("livehouse_inventory_batch_commands").record(batch.len() as f64);
+        shared.carry_out(batch).await;
+    }
+}
+
+impl Shared {
+    /// One transaction, and what follows a commit: the live view and the other services are told.
+    async fn decide(&self, commands: &[&Command]) -> Result<Decided, batch::Error> {
+        let started = Instant::now();
+        let running = batch::run(&self.pool, &self.catalogue, commands);
+        let decided = tokio::time::timeout(TRANSACTION_DEADLINE, running)
+            .await
+            .map_err(|_| batch::Error::Translation(anyhow::anyhow!("a batch took longer than {TRANSACTION_DEADLINE:?}")))??;
+        metrics::histogram!("livehouse_inventory_batch_seconds").record(started.elapsed().as_secs_f64());
+        if !decided.changes().is_empty() {
+            self.announcer.announce(&self.catalogue, &decided.world).await;
+            self.bell.ring();
+        }
+        Ok(decided)
+    }
+
+    /// Decides a batch until everybody in it has an answer.
+    async fn carry_out(&self, mut batch: Vec<Waiting>) {
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
+        while !batch.is_empty() {
+            let (late, current): (Vec<_>, Vec<_>) = batch.into_iter().partition(Waiting::is_too_late);
+            for waiting in late {
+                metrics::counter!("livehouse_inventory_shed_total").increment(1);
+                waiting.answer(Err(Unavailable::Busy));
+            }
+            batch = current;
+            if batch.is_empty() {
+                return;
+            }
+            let decided = self.decide(&batch.iter().map(|waiting| &waiting.command).collect::<Vec<_>>()).await;
+            batch = match decided {
+                Ok(decided) => self.answer(batch, decided.decisions).await,
+                Err(error) if error.is_refused_write() => self.carry_out_singly(batch).await,
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "a batch could not be decided and is tried again");
+                    metrics::counter!("livehouse_inventory_batch_failures_total").increment(1);
+                    tokio::time::sleep(backoff.next_delay()).await;
+                    batch
+                }
+            };
+        }
+    }
+
+    /// Answers what is decided; what is left must come again, behind what stands in its way.
+    async fn answer(&self, batch: Vec<Waiting>, decisions: Vec<Decision>) -> Vec<Waiting> {
+        let mut again = Vec::new();
+        let mut obstacles = BTreeSet::new();
+        let mut reload = false;
+        for (mut waiting, decision) in batch.into_iter().zip(decisions) {
+            match decision {
+                Decision::Final(outcome) => waiting.answer(Ok(outcome)),
+                Decision::Again(why) => {
+                    match why {
+                        Again::NextBatch => {}
+                        Again::AfterExpiry(holds) => obstacles.extend(holds),
+                        Again::EventChanged => reload = true,
+                    }
+                    waiting.rounds += 1;
+                    again.push(waiting);
+                }
+            }
+        }
+        if reload && let Err(error) = self.catalogue.reload().await {
+            tracing::warn!(error = format!("{error:#}"), "the catalogue could not be read again");
+        }
+        // A command that was priced from an older catalogue is priced anew by whoever asked.
+        let mut batch: Vec<Waiting> = obstacles
+            .into_iter()
+            .map(|hold| Waiting { command: Command::Expire { hold }, answer: None, asked_at: Instant::now(), rounds: 0 })
+            .collect();
+        batch.extend(again.into_iter().filter_map(|waiting| self.priced_anew(waiting)));
+        batch
+    }
+
+    fn priced_anew(&self, mut waiting: Waiting) -> Option<Waiting> {
+        if let Command::Place(place) = &mut waiting.command
+            && let Some(event) = self.catalogue.numbered(place.event)
+            && event.row.rules.version != place.event_version
+            && !crate::api::wish::price(&event, place)
+        {
+            // The event no longer sells what was asked for; the caller asks again and is told so.
+            waiting.answer(Err(Unavailable::Busy));
+            return None;
+        }
+        Some(waiting)
+    }
+
+    /// Decides every command alone, so that one refused write costs only its own command.
+    async fn carry_out_singly(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
+        let mut again = Vec::new();
+        for waiting in batch {
+            match self.decide(&[&waiting.command]).await {
+                Ok(decided) => again.extend(self.answer(vec![waiting], decided.decisions).await),
+                Err(error) if error.is_refused_write() => {
+                    // Somebody else's transaction may have got there first: the next look decides by what it left.
+                    let mut waiting = waiting;
+                    waiting.rounds += 4;
+                    if waiting.is_too_late() {
+                        tracing::error!(error = format!("{error:#}"), "the database refused a command");
+                        metrics::counter!("livehouse_inventory_refused_writes_total").increment(1);
+                        waiting.answer(Err(Unavailable::Failed));
+                    } else {
+                        again.push(waiting);
+                    }
+                }
+                Err(_) => again.push(waiting),
+            }
+        }
+        again
+    }
+}

@@ -1,0 +1,95 @@
+//! Telling the owner of an event's live view what a commit changed.
+//!
+//! These messages are hints, not facts: they carry a section's `seq`, so the owner notices when one is missing.
+
+use livehouse_contract::id::{EventId, HoldId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::catalogue::Catalogue;
+use crate::domain::hold::{EventNumber, SectionNumber};
+use crate::domain::world::World;
+
+/// Subject of the changes of one event: `live.tickets.event.<event>`.
+pub const EVENT_SUBJECT: &str = "live.tickets.event";
+/// Subject of changed holds.
+pub const HOLD_SUBJECT: &str = "live.tickets.hold";
+
+/// What one commit changed in one section or area.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SectionChange {
+    /// The section or area.
+    pub number: SectionNumber,
+    /// Its `seq` after the commit.
+    pub seq: i64,
+    /// Its held seats or units after the commit.
+    pub held: i32,
+    /// Its sold seats or units after the commit.
+    pub sold: i32,
+    /// Changed seats and their letters.
+    pub seats: Vec<(u32, char)>,
+}
+
+/// What one commit changed in one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventChange {
+    /// Its sections and areas that changed.
+    pub sections: Vec<SectionChange>,
+}
+
+/// Sends announcements over NATS.
+#[derive(Clone)]
+pub struct Announcer {
+    client: async_nats::Client,
+}
+
+impl Announcer {
+    /// Announces over `client`.
+    #[must_use]
+    pub const fn new(client: async_nats::Client) -> Self {
+        Self { client }
+    }
+
+    /// Announces what a committed world changed. A failure is only noted: the owner finds the gap by itself.
+    pub async fn announce(&self, catalogue: &Catalogue, world: &World) {
+        for (event, change) in changes_of(catalogue, world) {
+            self.send(format!("{EVENT_SUBJECT}.{event}"), &change).await;
+        }
+        let holds: Vec<HoldId> = world.changes.changed.keys().copied().collect();
+        if !holds.is_empty() {
+            self.send(HOLD_SUBJECT.to_owned(), &holds).await;
+        }
+    }
+
+    async fn send(&self, subject: String, message: &impl Serialize) {
+        let sent = match serde_json::to_vec(message) {
+            Ok(payload) => self.client.publish(subject, payload.into()).await.map_err(anyhow::Error::new),
+            Err(error) => Err(anyhow::Error::new(error)),
+        };
+        if let Err(error) = sent {
+            tracing::warn!(error = format!("{error:#}"), "a change could not be announced");
+        }
+    }
+}
+
+fn changes_of(catalogue: &Catalogue, world: &World) -> Vec<(EventId, EventChange)> {
+    let mut seats: BTreeMap<(EventNumber, SectionNumber), Vec<(u32, char)>> = BTreeMap::new();
+    for ((event, seat), (_, after)) in &world.changes.seats {
+        let Some(place) = catalogue.numbered(*event).and_then(|event| event.layout.index.seat(*seat)) else { continue };
+        seats.entry((*event, place.section)).or_default().push((*seat, char::from(after.letter())));
+    }
+    let mut changes: BTreeMap<EventNumber, EventChange> = BTreeMap::new();
+    for key in world.changes.sections.keys() {
+        let Some(section) = world.sections.get(key) else { continue };
+        let change = SectionChange {
+            number: key.1,
+            seq: section.seq + 1,
+            held: section.held,
+            sold: section.sold,
+            seats: seats.remove(key).unwrap_or_default(),
+        };
+        changes.entry(key.0).or_insert_with(|| EventChange { sections: Vec::new() }).sections.push(change);
+    }
+    let named = |(number, change)| Some((catalogue.numbered(number)?.row.id, change));
+    changes.into_iter().filter_map(named).collect()
+}

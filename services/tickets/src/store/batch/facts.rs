@@ -1,0 +1,123 @@
+//! What a batch tells the other services: one fact of each kind per event.
+
+use std::collections::BTreeMap;
+
+use livehouse_contract::fact::tickets::{
+    AreaUnits, ChangedHold, EndedHold, HoldEnd, HoldsChanged, HoldsEnded, HoldsPlaced, HoldsSold, IssuedTicket,
+    PlacedHold, RefusedSale, SalesRefused, SoldHold,
+};
+use livehouse_contract::id::HoldId;
+use livehouse_platform::bus::outbox::Facts;
+
+use crate::catalogue::{Catalogue, Event};
+use crate::domain::hold::{EventNumber, Hold, State};
+use crate::domain::world::World;
+
+/// Everything that happened to one event.
+#[derive(Default)]
+struct Told {
+    placed: Vec<PlacedHold>,
+    changed: Vec<ChangedHold>,
+    ended: Vec<EndedHold>,
+    sold: Vec<SoldHold>,
+    refused: Vec<RefusedSale>,
+}
+
+/// The facts of a decided world.
+pub(super) fn of(catalogue: &Catalogue, world: &World) -> anyhow::Result<Facts> {
+    let mut told: BTreeMap<EventNumber, Told> = BTreeMap::new();
+    for hold in world.changes.placed.iter().filter_map(|id| world.holds.get(id)) {
+        let event = named(catalogue, hold.event)?;
+        told.entry(hold.event).or_default().placed.push(placed(&event, hold));
+    }
+    for hold in world.changes.changed.keys().filter_map(|id| world.holds.get(id)) {
+        let event = named(catalogue, hold.event)?;
+        let told = told.entry(hold.event).or_default();
+        match (hold.state, hold.order) {
+            (State::Active, order) => told.changed.push(ChangedHold {
+                hold: hold.id,
+                order,
+                seats: seats(&event, hold),
+                areas: areas(&event, hold),
+                expires_at: hold.expires_at,
+                version: hold.version,
+            }),
+            (State::Sold, Some(order)) => told.sold.push(SoldHold {
+                hold: hold.id,
+                order,
+                tickets: tickets(&event, world, hold.id),
+                version: hold.version,
+            }),
+            (State::Sold, None) => anyhow::bail!("hold {} was sold without an order", hold.id),
+            (State::Released | State::Expired, order) => told.ended.push(EndedHold {
+                hold: hold.id,
+                order,
+                reason: if hold.state == State::Released { HoldEnd::Released } else { HoldEnd::Expired },
+                version: hold.version,
+            }),
+        }
+    }
+    for (event, hold, order) in &world.changes.refused_sales {
+        told.entry(*event).or_default().refused.push(RefusedSale { hold: *hold, order: *order });
+    }
+    write(catalogue, told)
+}
+
+fn write(catalogue: &Catalogue, told: BTreeMap<EventNumber, Told>) -> anyhow::Result<Facts> {
+    let mut facts = Facts::default();
+    for (number, told) in told {
+        let event = named(catalogue, number)?.row.id;
+        if !told.placed.is_empty() {
+            facts.push(&HoldsPlaced { event, holds: told.placed })?;
+        }
+        if !told.changed.is_empty() {
+            facts.push(&HoldsChanged { event, holds: told.changed })?;
+        }
+        if !told.ended.is_empty() {
+            facts.push(&HoldsEnded { event, holds: told.ended })?;
+        }
+        if !told.sold.is_empty() {
+            facts.push(&HoldsSold { event, sales: told.sold })?;
+        }
+        if !told.refused.is_empty() {
+            facts.push(&SalesRefused { event, sales: told.refused })?;
+        }
+    }
+    Ok(facts)
+}
+
+fn named(catalogue: &Catalogue, number: EventNumber) -> anyhow::Result<std::sync::Arc<Event>> {
+    catalogue.numbered(number).ok_or_else(|| anyhow::anyhow!("event number {number} is not in the catalogue yet"))
+}
+
+fn placed(event: &Event, hold: &Hold) -> PlacedHold {
+    PlacedHold {
+        hold: hold.id,
+        buyer: hold.buyer,
+        seats: seats(event, hold),
+        areas: areas(event, hold),
+        expires_at: hold.expires_at,
+        version: hold.version,
+    }
+}
+
+fn seats(event: &Event, hold: &Hold) -> Vec<String> {
+    let id = |seat| event.layout.index.seat_id(seat).unwrap_or_default().to_owned();
+    hold.seats.iter().map(|item| id(item.seat)).collect()
+}
+
+fn areas(event: &Event, hold: &Hold) -> Vec<AreaUnits> {
+    let units = |area| event.layout.section_id(area).to_owned();
+    hold.areas.iter().map(|item| AreaUnits { area: units(item.area), quantity: item.units }).collect()
+}
+
+fn tickets(event: &Event, world: &World, hold: HoldId) -> Vec<IssuedTicket> {
+    let issued = world.changes.tickets.iter().filter(|issue| issue.hold == hold);
+    issued
+        .map(|issue| IssuedTicket {
+            ticket: issue.ticket,
+            seat: issue.seat.and_then(|seat| event.layout.index.seat_id(seat)).map(str::to_owned),
+            area: issue.area.map(|area| event.layout.section_id(area).to_owned()),
+        })
+        .collect()
+}

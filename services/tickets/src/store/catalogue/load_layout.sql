@@ -1,0 +1,1 @@
+select document from layout where hash = $1

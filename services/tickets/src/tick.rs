@@ -1,0 +1,5 @@
+//! What happens because time passes.
+
+pub mod catalogue;
+pub mod expiry;
+pub mod layouts;

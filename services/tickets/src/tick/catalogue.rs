@@ -1,0 +1,63 @@
+//! Keeping the catalogue current: changed events, and those whose status changes because a moment has come.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use livehouse_contract::id::EventId;
+use livehouse_contract::path;
+use res_service::Service;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalogue::Catalogue;
+use crate::domain::sale::Set;
+use crate::live::feed::{Views, lease_key};
+
+/// How often to look.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Keeps `catalogue`, the wanted leases and the events' own resources current until `stop`.
+pub async fn run(catalogue: Arc<Catalogue>, views: Arc<Views>, service: Service, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut shown: HashMap<EventId, &'static str> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let changed = match catalogue.reload().await {
+            Ok(changed) => changed,
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "the catalogue could not be read");
+                continue;
+            }
+        };
+        let now = catalogue.now();
+        let events = catalogue.events();
+        let published = events.iter().filter(|event| event.row.rules.set != Set::Draft);
+        service.own_keys(published.map(|event| lease_key(event.row.id)));
+        let mut list_changed = !changed.is_empty();
+        for event in &events {
+            let id = event.row.id;
+            let status = event.row.rules.status(now, None);
+            let status_changed = shown.insert(id, status).is_some_and(|before| before != status);
+            if changed.contains(&id) {
+                views.set_event(event);
+            }
+            if status_changed || changed.contains(&id) {
+                refresh(&service, path::event(id));
+            }
+            list_changed |= status_changed;
+        }
+        if list_changed {
+            refresh(&service, path::EVENTS.to_owned());
+        }
+    }
+}
+
+fn refresh(service: &Service, resource: String) {
+    if let Err(error) = service.try_refresh(resource) {
+        tracing::error!(%error, "a resource could not be refreshed");
+    }
+}
