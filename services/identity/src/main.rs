@@ -1,1 +1,15 @@
-fn main() {}
+//! The process of the identity service: options, then serve.
+
+use clap::Parser;
+use livehouse_identity::options::{Command, Options};
+use livehouse_identity::serve;
+use livehouse_platform::telemetry;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    telemetry::start(&options.telemetry)?;
+    match options.command {
+        Command::Serve(options) => serve::run(options).await,
+    }
+}

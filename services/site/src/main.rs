@@ -1,1 +1,15 @@
-fn main() {}
+//! The process of the site: options, then serve.
+
+use clap::Parser;
+use livehouse_platform::telemetry;
+use livehouse_site::options::{Command, Options};
+use livehouse_site::serve;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    telemetry::start(&options.telemetry)?;
+    match options.command {
+        Command::Serve(options) => serve::run(options).await,
+    }
+}

@@ -35,9 +35,9 @@ const BOXES_BESIDE: f64 = 110.0;
 /// Offsets from the line of the boxes.
 const FIRST_BALCONY_FRONT: f64 = 310.0;
 const SECOND_BALCONY_FRONT: f64 = 960.0;
-const WALL: f64 = 1500.0;
+const WALL: f64 = 1420.0;
 
-/// About 2,000 seats: stalls left, centre and right, sixteen boxes and two balconies in a horseshoe.
+/// About 2,000 seats: stalls left, centre and right, ten boxes and two balconies in a horseshoe.
 pub fn concert_hall() -> Layout {
     let mut drawing = Drawing::new("Concert Hall", CATEGORIES);
     let horseshoe = horseshoe();
@@ -52,7 +52,7 @@ pub fn concert_hall() -> Layout {
 /// The line of the boxes and balconies in five pieces: the left side from the stage outwards, a round corner, the back,
 /// a corner, the right side.
 fn horseshoe() -> Track {
-    const CORNER_RADIUS: f64 = 420.0;
+    const CORNER_RADIUS: f64 = 260.0;
     // The back is an arc around FOCUS such that the first balcony begins 200 behind the last row of the stalls.
     let back_radius = STALLS_RADIUS + ROW_PITCH * STALLS_ROWS as f64 + 200.0 - FIRST_BALCONY_FRONT;
     // A corner's circle touches the back from inside and the side line, which runs BOXES_BESIDE from the fan's edge.
@@ -134,9 +134,9 @@ fn stalls(drawing: &mut Drawing) {
     }
 }
 
-/// Box 1 is at the stage on the left, box 8 at the back; box 9 at the back on the right, box 16 at the stage.
+/// Box 1 is at the stage on the left, box 5 at the back; box 6 at the back on the right, box 10 at the stage.
 fn boxes(drawing: &mut Drawing, horseshoe: &Track) {
-    const PER_SIDE: usize = 8;
+    const PER_SIDE: usize = 5;
     for number in 0..2 * PER_SIDE {
         let piece = if number < PER_SIDE { 0.0 } else { horseshoe.end() - 1.0 };
         let share = (number % PER_SIDE) as f64;
@@ -148,7 +148,7 @@ fn boxes(drawing: &mut Drawing, horseshoe: &Track) {
             front: 0.0,
             row_pitch: 64.0,
         };
-        let at_stage = number.min(2 * PER_SIDE - 1 - number) < 2;
+        let at_stage = number.min(2 * PER_SIDE - 1 - number) < 1;
         let rows = (0..2).map(|row| {
             let category = if at_stage { THIRD } else { FIRST };
             let mut drawn = full_row(&block, row, row_letter(row), 1, category);
@@ -185,9 +185,9 @@ fn first_balcony(drawing: &mut Drawing, horseshoe: &Track) {
     }
 }
 
-/// Six rows at the back and round the corners, in four prices from the middle outwards.
+/// Five rows at the back and four round the corners; the corners and the last rows are cheapest.
 fn second_balcony(drawing: &mut Drawing, horseshoe: &Track) {
-    let parts = [("left", 1.12, 2.0, 5), ("centre", 2.0, 3.0, 6), ("right", 3.0, 3.88, 5)];
+    let parts = [("left", 1.12, 2.0, 4), ("centre", 2.0, 3.0, 5), ("right", 3.0, 3.88, 4)];
     for (name, from, to, row_count) in parts {
         let block = Block {
             track: horseshoe,
@@ -198,7 +198,7 @@ fn second_balcony(drawing: &mut Drawing, horseshoe: &Track) {
             row_pitch: ROW_PITCH,
         };
         let rows = (0..row_count).map(|row| {
-            let category = if row_count == 6 && row < 3 { THIRD } else { FOURTH };
+            let category = if row_count == 5 && row < 3 { THIRD } else { FOURTH };
             full_row(&block, row, row_letter(row), 1, category)
         });
         drawing.section(&format!("Balcony 2 {name}"), Some(block.outline(row_count)), rows.collect());

@@ -8,14 +8,16 @@ use crate::report::Refused;
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        // A question mark stands for a member whose name was not read to its end.
         let path = error.path().to_string();
-        refused(Some(path).filter(|path| path != "." && !path.is_empty()), error.inner())
+        let path = path.trim_end_matches(['?', '.']);
+        refused(Some(path).filter(|path| !path.is_empty()), error.inner())
     })?;
     reader.end().map_err(|error| refused(None, &error))?;
     Ok(value)
 }
 
-fn refused(path: Option<String>, error: &serde_json::Error) -> Refused {
+fn refused(path: Option<&str>, error: &serde_json::Error) -> Refused {
     let (line, column) = (error.line(), error.column());
     // serde_json ends its messages with the place, which is said in the place already.
     let message = error.to_string();

@@ -1,6 +1,6 @@
 //! Labels that people must be able to tell apart.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::geometry::LABEL_CHARACTERS_MAX;
 use crate::report::Repair;
@@ -8,7 +8,8 @@ use crate::report::Repair;
 /// The labels of one kind in one place: the rows of a section, the seats of a row.
 #[derive(Debug, Default)]
 pub(super) struct Labels {
-    taken: HashSet<String>,
+    /// Every label in use, with the last number that was put behind it.
+    taken: HashMap<String, u32>,
 }
 
 impl Labels {
@@ -33,17 +34,23 @@ impl Labels {
             }
             clean
         };
-        if self.taken.insert(wanted.clone()) {
+        let Some(mut number) = self.taken.get(&wanted).copied() else {
+            self.taken.insert(wanted.clone(), 1);
             return wanted;
-        }
-        let distinct = (2_u32..)
-            .map(|number| format!("{wanted} ({number})"))
-            .find(|label| !self.taken.contains(label))
-            .unwrap_or_default();
+        };
+        let distinct = loop {
+            number += 1;
+            let distinct = format!("{wanted} ({number})");
+            if !self.taken.contains_key(&distinct) {
+                break distinct;
+            }
+        };
         let what =
             format!("the {kind} label {wanted:?} is used before in the same place, it became {distinct:?}");
         repairs.push(Repair::new(place, what));
-        self.taken.insert(distinct.clone());
+        // The next repetition starts counting where this one ended.
+        self.taken.insert(wanted, number);
+        self.taken.insert(distinct.clone(), 1);
         distinct
     }
 }

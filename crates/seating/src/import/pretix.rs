@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::labels::{Labels, cleaned};
 use super::{Imported, PALETTE, json};
 use crate::draw::{Drawing, DrawnRow, DrawnSeat};
-use crate::geometry::{Point, SEAT_PITCH};
+use crate::geometry::{Point, SEAT_PITCH, SECTIONS_MAX};
 use crate::report::{Problem, Refused, Repair};
 
 use area::Drawn;
@@ -50,6 +50,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported, Refused> {
     let plan: Plan = json::read(bytes)?;
     let mut repairs = Vec::new();
     let mut problems = Vec::new();
+    if plan.zones.len() > SECTIONS_MAX {
+        let what = format!("has {} zones, the limit is {SECTIONS_MAX}", plan.zones.len());
+        return Err(Refused::because("the plan", what));
+    }
     let (categories, category_numbers) = categories(&plan, &mut repairs);
     let mut names = Labels::default();
     let mut zones: Vec<ZonePlan> = Vec::new();

@@ -107,9 +107,9 @@ impl SectionPlan {
         if !self.counts_depth() {
             return (0..self.rows.len()).collect();
         }
-        self.rows
-            .iter()
-            .map(|row| usize::try_from(row.number.unwrap_or(first_number) - first_number).unwrap_or_default())
-            .collect()
+        // A section behind the others may begin with a lower number than all of them.
+        let numbers = || self.rows.iter().filter_map(|row| row.number);
+        let first_number = numbers().fold(first_number, i64::min);
+        numbers().map(|number| usize::try_from(number - first_number).unwrap_or_default()).collect()
     }
 }

@@ -1,0 +1,12 @@
+//! What the crate promises, from the outside.
+#![allow(clippy::unwrap_used)]
+
+mod broken_plans;
+mod checks;
+mod layouts;
+mod native;
+mod pretix_plans;
+mod real_plans;
+mod seat_index;
+mod tables;
+mod venues;

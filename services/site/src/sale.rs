@@ -1,0 +1,143 @@
+//! Events and what is left of them, as the live view has it: read through Resgate's HTTP API, whose cache is the one
+//! that browsers see.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use livehouse_contract::id::EventId;
+use livehouse_contract::money::Money;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+/// The list of events is asked for at most this often, however many people come.
+const LIST_AGE_MAX: Duration = Duration::from_millis(800);
+/// Resgate's own limit is three seconds.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(4);
+
+/// An event as the RES model has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Its name in addresses of pages.
+    pub slug: String,
+    /// What it is called.
+    pub name: String,
+    /// What it is about.
+    #[serde(default)]
+    pub description: String,
+    /// When it begins.
+    pub starts_at: Timestamp,
+    /// IANA time zone of the place.
+    pub time_zone: String,
+    /// Name of the place.
+    pub venue: String,
+    /// City of the place.
+    #[serde(default)]
+    pub city: String,
+    /// Currency of all its prices.
+    pub currency: String,
+    /// Where its sale is.
+    pub status: String,
+    /// When its sale opens.
+    pub on_sale_at: Timestamp,
+    /// Content hash of its layout.
+    pub layout: String,
+    /// Price category -> price.
+    pub prices: BTreeMap<String, Money>,
+    /// How long a hold keeps its seats.
+    pub hold_seconds: u32,
+    /// Seats and units of one hold.
+    pub seats_per_hold_max: u32,
+    /// Every other field of the model, for the page's script.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
+}
+
+/// What is left of an event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Availability {
+    /// Free seats and units in all.
+    pub free: u64,
+    /// Seats and units in all.
+    pub total: u64,
+    /// Free ones per section and area.
+    #[serde(flatten)]
+    pub sections: BTreeMap<String, Value>,
+}
+
+/// A reference as Resgate writes it into a collection: with its content, or with why it has none.
+#[derive(Deserialize)]
+struct Referenced {
+    model: Option<Event>,
+}
+
+/// The sale as this process knows it.
+pub struct Sale {
+    http: reqwest::Client,
+    resgate: String,
+    list: Mutex<Option<(Instant, Arc<Vec<Event>>)>>,
+}
+
+impl Sale {
+    /// Asks Resgate at this address.
+    pub fn new(resgate: &str) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(ANSWER_DEADLINE).build()?;
+        Ok(Self { http, resgate: resgate.trim_end_matches('/').to_owned(), list: Mutex::default() })
+    }
+
+    async fn ask<T: for<'a> Deserialize<'a>>(&self, resource: &str) -> anyhow::Result<Option<T>> {
+        let address = format!("{}/api/{}", self.resgate, resource.replace('.', "/"));
+        let answer = self.http.get(&address).send().await.context("Resgate does not answer")?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+            // A time-out is a 404 as well: only the code in the body tells absence from silence.
+            let refusal: Value = answer.json().await.unwrap_or_default();
+            anyhow::ensure!(refusal["code"] == "system.notFound", "Resgate answered {refusal} for {resource}");
+            return Ok(None);
+        }
+        let answer = answer.error_for_status().with_context(|| format!("Resgate refused {resource}"))?;
+        Ok(Some(answer.json().await.with_context(|| format!("{resource} could not be read"))?))
+    }
+
+    /// All listed events, soonest first.
+    pub async fn events(&self) -> anyhow::Result<Arc<Vec<Event>>> {
+        let mut list = self.list.lock().await;
+        if let Some((read, events)) = list.as_ref()
+            && read.elapsed() < LIST_AGE_MAX
+        {
+            return Ok(events.clone());
+        }
+        let references: Vec<Referenced> = self.ask("tickets.events").await?.unwrap_or_default();
+        let events: Arc<Vec<Event>> = Arc::new(references.into_iter().filter_map(|reference| reference.model).collect());
+        *list = Some((Instant::now(), events.clone()));
+        Ok(events)
+    }
+
+    /// The event of a slug or id.
+    pub async fn event(&self, name: &str) -> anyhow::Result<Option<Event>> {
+        let events = self.events().await?;
+        let id = name.parse::<EventId>().ok();
+        let listed = events.iter().find(|event| event.slug == name || Some(event.id) == id);
+        match (listed, id) {
+            (Some(event), _) => Ok(Some(event.clone())),
+            (None, Some(id)) => self.ask(&livehouse_contract::path::event(id)).await,
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// What is left of an event; nothing when it cannot be told now. A page without it is still a page.
+    pub async fn availability(&self, event: EventId) -> Option<Availability> {
+        let asked = self.ask(&livehouse_contract::path::availability(event)).await;
+        asked.inspect_err(|error| tracing::warn!(error = format!("{error:#}"), event.id = %event, "availability is unknown")).ok()?
+    }
+
+    /// Does Resgate answer?
+    pub async fn is_reachable(&self) -> bool {
+        self.http.get(format!("{}/api/", self.resgate)).send().await.is_ok()
+    }
+}

@@ -1,0 +1,1 @@
+//! What does not fit is refused with the code that the public surface names, and changes nothing.

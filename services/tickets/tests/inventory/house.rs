@@ -1,0 +1,203 @@
+//! A house to test in: an own database with one or more events, and the tickets service's parts around it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use jiff::Timestamp;
+use livehouse_contract::id::{BuyerId, EventId, HoldId, OrderId};
+use livehouse_contract::money::Currency;
+use livehouse_platform::audit;
+use livehouse_platform::bus::outbox::Bell;
+use livehouse_platform::postgres;
+use livehouse_seating::{Layout, generate};
+use livehouse_testkit::{Template, World};
+use livehouse_tickets::catalogue::{Catalogue, Event};
+use livehouse_tickets::domain::command::{Command, Holder, Outcome, Place, Refusal};
+use livehouse_tickets::domain::hold::{AreaItem, Hold, SeatItem};
+use livehouse_tickets::inventory::{Inventory, Unavailable};
+use livehouse_tickets::live::announce::Announcer;
+use livehouse_tickets::store::import::{self, NewEvent, NewVenue};
+use livehouse_tickets::{publish, store};
+
+/// The migrated, empty database of the service.
+pub const TICKETS: Template = Template {
+    name: "tickets",
+    migrate: |url| Box::pin(async move { store::migrate(&postgres::pool_of(&url, 1, "template", "")?).await }),
+};
+
+/// A world with a database, a bus and the inventory over them.
+pub struct House {
+    pub world: World,
+    pub pool: Pool,
+    pub catalogue: Arc<Catalogue>,
+    pub inventory: Inventory,
+}
+
+/// What of an event a test cares about.
+pub struct Rules {
+    pub layout: Layout,
+    pub hold_seconds: i32,
+    pub hold_seconds_max: i32,
+    pub seats_per_hold_max: i32,
+    pub seats_per_buyer_max: i32,
+    pub opens_in_seconds: i64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            layout: generate::studio(),
+            hold_seconds: 900,
+            hold_seconds_max: 7_200,
+            seats_per_hold_max: 10,
+            seats_per_buyer_max: 20,
+            opens_in_seconds: -60,
+        }
+    }
+}
+
+impl House {
+    /// A house with the usual rules.
+    pub async fn open() -> (Self, Arc<Event>) {
+        Self::with(Rules::default()).await
+    }
+
+    /// A house with one event of these rules.
+    pub async fn with(rules: Rules) -> (Self, Arc<Event>) {
+        let world = World::builder().shared_nats().postgres_from("tickets", TICKETS).start().await.unwrap();
+        let house = Self::around(world).await;
+        let event = house.publish("test", rules).await;
+        (house, event)
+    }
+
+    async fn around(world: World) -> Self {
+        let pool = postgres::pool_of(&world.postgres_url("tickets"), 8, "test", "").unwrap();
+        let catalogue = Arc::new(Catalogue::new(pool.clone()));
+        let inventory = Self::inventory(&world, &pool, &catalogue).await;
+        Self { world, pool, catalogue, inventory }
+    }
+
+    async fn inventory(world: &World, pool: &Pool, catalogue: &Arc<Catalogue>) -> Inventory {
+        let client = async_nats::connect(world.nats().url()).await.unwrap();
+        Inventory::start(pool.clone(), catalogue.clone(), Announcer::new(client), Bell::default(), 2)
+    }
+
+    /// Another replica of the service over the same database.
+    pub async fn replica(&self) -> Inventory {
+        let pool = postgres::pool_of(&self.world.postgres_url("tickets"), 4, "replica", "").unwrap();
+        let catalogue = Arc::new(Catalogue::new(pool.clone()));
+        catalogue.reload().await.unwrap();
+        Self::inventory(&self.world, &pool, &catalogue).await
+    }
+
+    /// Puts an event on sale.
+    pub async fn publish(&self, slug: &str, rules: Rules) -> Arc<Event> {
+        let event = NewEvent {
+            slug: slug.to_owned(),
+            name: slug.to_owned(),
+            description: String::new(),
+            venue: NewVenue { name: "Test house".to_owned(), ..NewVenue::default() },
+            starts_at: publish::evening(30, "UTC", 20).unwrap(),
+            time_zone: "UTC".to_owned(),
+            currency: Currency::EUR,
+            prices: publish::price_ladder(&rules.layout, 5_000),
+            on_sale_at: Timestamp::now() + jiff::SignedDuration::from_secs(rules.opens_in_seconds),
+            hold_seconds: rules.hold_seconds,
+            hold_seconds_max: rules.hold_seconds_max,
+            seats_per_hold_max: rules.seats_per_hold_max,
+            seats_per_buyer_max: rules.seats_per_buyer_max,
+        };
+        let id: EventId = import::publish(&self.pool, &rules.layout, &event).await.unwrap();
+        self.catalogue.reload().await.unwrap();
+        self.catalogue.event(id).unwrap()
+    }
+
+    /// Every invariant holds.
+    pub async fn audit(&self) {
+        let findings = audit::run(&self.pool, &store::audit::INVARIANTS).await.unwrap();
+        let violated: Vec<_> = findings.iter().filter(|finding| finding.violations > 0).collect();
+        assert!(violated.is_empty(), "invariants are violated: {violated:#?}");
+    }
+
+    /// Which invariants are violated.
+    pub async fn violated(&self) -> Vec<&'static str> {
+        let findings = audit::run(&self.pool, &store::audit::INVARIANTS).await.unwrap();
+        findings.iter().filter(|finding| finding.violations > 0).map(|finding| finding.invariant.name).collect()
+    }
+
+    /// One number from the database.
+    pub async fn count(&self, query: &str) -> i64 {
+        self.pool.get().await.unwrap().query_one(query, &[]).await.unwrap().get(0)
+    }
+
+    /// Runs a statement as an operator would.
+    pub async fn execute(&self, statement: &str) {
+        self.pool.get().await.unwrap().batch_execute(statement).await.unwrap();
+    }
+
+    /// Moves a hold's expiry to now, as if its time had passed.
+    pub async fn pass_time_of(&self, hold: HoldId) {
+        let connection = self.pool.get().await.unwrap();
+        let statement = "update hold set created_at = created_at - interval '1 hour', expires_at = clock_timestamp() where id = $1";
+        connection.execute(statement, &[&hold.as_uuid()]).await.unwrap();
+    }
+}
+
+/// A wish for these seats, priced, with a key of its own.
+pub fn wish(event: &Event, buyer: BuyerId, seats: &[u32]) -> Place {
+    let items = seats.iter().map(|seat| {
+        let place = event.layout.index.seat(*seat).unwrap();
+        SeatItem { seat: *seat, section: place.section, price: event.price(place.category).unwrap() }
+    });
+    let hold = HoldId::generate();
+    Place {
+        hold,
+        event: event.row.number,
+        event_version: event.row.rules.version,
+        buyer,
+        key: hold.to_string(),
+        fingerprint: hold.as_uuid(),
+        seats: items.collect(),
+        areas: Vec::new(),
+        replaces: None,
+    }
+}
+
+/// A wish for units of the event's first area.
+pub fn area_wish(event: &Event, buyer: BuyerId, units: u32) -> Place {
+    let area = event.layout.index.section_count();
+    let price = event.price(event.layout.area_category(area)).unwrap();
+    Place { areas: vec![AreaItem { area, units, price }], ..wish(event, buyer, &[]) }
+}
+
+/// The hold, or a panic with the refusal.
+pub fn held(outcome: Result<Outcome, Unavailable>) -> Hold {
+    match outcome {
+        Ok(Outcome::Done(hold)) => hold,
+        other => panic!("expected a hold, got {other:?}"),
+    }
+}
+
+/// The refusal, or a panic with the hold.
+pub fn refused(outcome: Result<Outcome, Unavailable>) -> Refusal {
+    match outcome {
+        Ok(Outcome::Refused(refusal)) => refusal,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+/// Lets a hold go as its buyer.
+pub fn release(hold: &Hold) -> Command {
+    Command::Release { hold: hold.id, by: Holder::Buyer(hold.buyer) }
+}
+
+/// Binds a hold to a new order and sells it.
+pub async fn sell(inventory: &Inventory, hold: &Hold) -> Result<Outcome, Unavailable> {
+    let order = OrderId::generate();
+    held(inventory.ask(Command::Claim { hold: hold.id, buyer: hold.buyer, order }).await);
+    inventory.ask(Command::Sell { hold: hold.id, order }).await
+}
+
+/// Long enough for anything on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
