@@ -52,7 +52,9 @@ pub(crate) async fn web(workspace: &Workspace, terminal: &Terminal) -> anyhow::R
             .step("the web client", |step| async move {
                 let mut command = Command::new("npm");
                 command.args(["run", "build"]).current_dir(&web);
-                quietly(&mut command, &step).await.context("the web client does not build: cd web && npm run build")
+                quietly(&mut command, &step)
+                    .await
+                    .context("the web client does not build: cd web && npm run build")
             })
             .await?;
     }
@@ -94,7 +96,8 @@ pub(crate) async fn services(
             if release {
                 command.arg("--release");
             }
-            let output = gather(&mut command, &step).await.context("the services do not build: cargo build")?;
+            let output =
+                gather(&mut command, &step).await.context("the services do not build: cargo build")?;
             let programs: BTreeMap<String, PathBuf> = output.lines().filter_map(program_in).collect();
             for service in SERVICES {
                 if !programs.contains_key(service) {
@@ -134,7 +137,8 @@ async fn gather(command: &mut Command, step: &Step) -> anyhow::Result<String> {
         tokio::try_join!(lines_of(output, None), lines_of(errors, Some(step)), child.wait())?;
     if !status.success() {
         // What npm's tools have to say comes on either stream.
-        let said: Vec<&str> = errors.lines().chain(output.lines()).filter(|line| !line.starts_with('{')).collect();
+        let said: Vec<&str> =
+            errors.lines().chain(output.lines()).filter(|line| !line.starts_with('{')).collect();
         let end = said[said.len().saturating_sub(LINES_OF_A_FAILURE)..].join("\n");
         bail!("{program} failed ({status}):\n{end}");
     }

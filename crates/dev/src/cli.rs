@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -15,6 +15,9 @@ pub(crate) struct Line {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a whole sale: real servers, all services, the web client.
+    #[command(
+        after_help = "Everything lies in .livehouse/up, one sale at a time; LIVEHOUSE_UP_FOLDER names another folder."
+    )]
     Up(UpOptions),
     /// Run every test: Rust, the web client, the browser.
     Test(TestOptions),
@@ -83,6 +86,9 @@ pub(crate) struct AuditOptions {
 pub(crate) struct ImportOptions {
     /// The seating plan: pretix's JSON or Livehouse's own.
     pub(crate) file: PathBuf,
+    /// What else the import is told, such as `--name "Summer night" --days 30`; `--help` lists it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+    pub(crate) rest: Vec<OsString>,
 }
 
 /// Options of `logs`.

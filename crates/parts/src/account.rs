@@ -44,8 +44,11 @@ impl Account {
 
     /// Gives one file or folder (not what is in it) to this account.
     pub(crate) fn own(&self, path: &Path) -> Result<(), Error> {
-        chown(path, Some(self.user), Some(self.group))
-            .map_err(Error::system(format!("give {} to {}", path.display(), self.name)))
+        chown(path, Some(self.user), Some(self.group)).map_err(Error::system(format!(
+            "give {} to {}",
+            path.display(),
+            self.name
+        )))
     }
 
     /// Gives a folder and all that is in it to this account, unless the folder is its already.

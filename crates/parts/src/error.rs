@@ -21,7 +21,9 @@ pub enum Error {
     #[error(transparent)]
     Missing(#[from] Missing),
     /// Somebody else listens on the port that was asked for.
-    #[error("{program} cannot listen on 127.0.0.1:{port}: another program has this port; stop it or choose another port")]
+    #[error(
+        "{program} cannot listen on 127.0.0.1:{port}: another program has this port; stop it or choose another port"
+    )]
     PortTaken {
         /// The program that was to listen.
         program: String,

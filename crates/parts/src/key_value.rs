@@ -51,6 +51,8 @@ impl Server<KeyValue> {
             let file = at.join("keydb.conf");
             write_private(&file, &config)?;
             let spec = ProcessSpec::new("keydb", &program, at.join("keydb.log"))
+                // All logs in one time zone.
+                .environment("TZ", "UTC")
                 .arguments([file.into_os_string()]);
             Ok((spec, KeyValue { port }))
         })

@@ -58,6 +58,8 @@ impl Server<Nats> {
             let file = at.join("nats.conf");
             write_private(&file, &format!("{config:#}\n"))?;
             let spec = ProcessSpec::new("nats", &program, at.join("nats.log"))
+                // All logs in one time zone.
+                .environment("TZ", "UTC")
                 .arguments(["--config".into(), file.into_os_string()]);
             Ok((spec, Nats { port, name }))
         })

@@ -205,10 +205,7 @@ impl fmt::Display for Part {
 /// Every program of this name on the PATH. Links are not followed: some programs go by the name they are called by.
 fn all_on_path(program: &str) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .filter(|file| file.is_file())
-        .collect()
+    std::env::split_paths(&path).map(|folder| folder.join(program)).filter(|file| file.is_file()).collect()
 }
 
 /// What a program says its version is.

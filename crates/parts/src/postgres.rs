@@ -71,7 +71,10 @@ impl Server<Postgres> {
     /// Starts Postgres with its data in `folder`, which is prepared the first time. It listens on 127.0.0.1 and, when
     /// the folder's path is short enough, on a socket in it. As root it runs under an unprivileged account, and when
     /// that account cannot reach `folder` the data goes to a place it can ([`Server::folder`] tells which).
-    pub async fn start(folder: impl Into<PathBuf>, options: PostgresOptions) -> Result<PostgresServer, Error> {
+    pub async fn start(
+        folder: impl Into<PathBuf>,
+        options: PostgresOptions,
+    ) -> Result<PostgresServer, Error> {
         let program = Part::Postgres.ensure_in_background().await?.path;
         let account = Account::for_programs_that_refuse_root()?;
         let asked = folder.into();
@@ -89,7 +92,9 @@ impl Server<Postgres> {
             };
             let spec = spec
                 .arguments(["-D".into(), prepared.data.clone().into_os_string()])
-                .arguments(settings(port, &at, &options).into_iter().flat_map(|setting| ["-c".into(), setting]))
+                .arguments(
+                    settings(port, &at, &options).into_iter().flat_map(|setting| ["-c".into(), setting]),
+                )
                 .environment("LC_ALL", "C");
             Ok((spec, Postgres { port, password }))
         })
@@ -174,14 +179,17 @@ impl Prepared {
             let password: [u8; 24] = rand::rng().random();
             let password: String = password.iter().map(|byte| format!("{byte:02x}")).collect();
             write_private(&password_file, &password)?;
-            let (folder, program, account) =
-                (folder.to_path_buf(), program.to_path_buf(), account.cloned());
+            let (folder, program, account) = (folder.to_path_buf(), program.to_path_buf(), account.cloned());
             tokio::task::spawn_blocking(move || initialise(&folder, &program, account.as_ref(), durable))
                 .await
-                .map_err(|error| Error::Postgres { what: "initialise".into(), reason: error.to_string() })??;
+                .map_err(|error| Error::Postgres {
+                    what: "initialise".into(),
+                    reason: error.to_string(),
+                })??;
         }
         let socket = folder.join("socket");
-        fs::create_dir_all(&socket).map_err(Error::system(format!("make the folder {}", socket.display())))?;
+        fs::create_dir_all(&socket)
+            .map_err(Error::system(format!("make the folder {}", socket.display())))?;
         if let Some(account) = account {
             account.own(&socket)?;
             account.own_all(&data)?;
@@ -281,4 +289,3 @@ fn reason_of(error: &tokio_postgres::Error) -> String {
         None => error.to_string(),
     }
 }
-

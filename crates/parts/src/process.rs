@@ -152,10 +152,11 @@ impl Process {
     /// this whole process, whichever is first.
     pub fn start(spec: ProcessSpec) -> Result<Process, Error> {
         let log_start = fs::metadata(&spec.log).map_or(0, |data| data.len());
-        let mut child = spec
-            .command()?
-            .spawn()
-            .map_err(Error::system(format!("start {} ({})", spec.name, spec.program.display())))?;
+        let mut child = spec.command()?.spawn().map_err(Error::system(format!(
+            "start {} ({})",
+            spec.name,
+            spec.program.display()
+        )))?;
         let pid = Pid::from_raw(child.id().cast_signed());
         watcher::watch_over(pid, spec.stop_signal.name())?;
         let identity = Identity::of(child.id());

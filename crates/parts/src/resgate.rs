@@ -116,6 +116,8 @@ impl Server<ResgateGateway> {
             let file = at.join("resgate.json");
             write_private(&file, &format!("{config:#}\n"))?;
             let spec = ProcessSpec::new("resgate", &program, at.join("resgate.log"))
+                // All logs in one time zone.
+                .environment("TZ", "UTC")
                 .arguments(["--config".into(), file.into_os_string()]);
             Ok((spec, ResgateGateway { port }))
         })

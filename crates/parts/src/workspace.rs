@@ -39,8 +39,8 @@ impl Workspace {
         self.state().join("parts")
     }
 
-    /// The folder of the running sale of `cargo dev up`.
+    /// The folder of the running sale of `cargo dev up`: one sale per folder. `LIVEHOUSE_UP_FOLDER` names another one.
     pub fn up(&self) -> PathBuf {
-        self.state().join("up")
+        std::env::var_os("LIVEHOUSE_UP_FOLDER").map_or_else(|| self.state().join("up"), PathBuf::from)
     }
 }

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use livehouse_parts::{
-    Error, KeyValueOptions, KeyValueServer, NatsOptions, NatsServer, PostgresOptions, PostgresServer, Resgate,
-    ResgateOptions, is_free,
+    Error, KeyValueOptions, KeyValueServer, NatsOptions, NatsServer, PostgresOptions, PostgresServer,
+    Resgate, ResgateOptions, is_free,
 };
 
 fn folder() -> tempfile::TempDir {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_nats::connection::State;
 use async_nats::{Message, Subject, Subscriber};
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 
 use crate::error::{BoxError, Error};
 use crate::group::{Job, Route};
@@ -15,6 +15,7 @@ use crate::ownership::Place;
 use crate::reply::Reply;
 use crate::request::{Access, Auth, Call, Get, Target};
 use crate::resource::{AccessRule, Handler};
+use crate::router::subject_of_all;
 use crate::router::{
     IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get, subject,
 };
@@ -24,6 +25,13 @@ use crate::worker::guarded;
 
 /// How often overdue requests and the state of the connection are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+/// Messages after which the server ends the subscriptions of a stopping service: more than can be on their way.
+const LAST_REQUESTS: u64 = 1024;
+/// How long to wait for the next of them before more are sent.
+const LAST_REQUESTS_PAUSE: Duration = Duration::from_millis(10);
+/// How long all of this may take.
+const LAST_REQUESTS_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What comes in on a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +44,10 @@ enum Kind {
     Forward,
     /// Refreshes from other replicas.
     Refresh,
+    /// Gets from replicas that do not know the owner: only the owner answers.
+    ForwardToAll,
+    /// Refreshes from replicas that do not know the owner.
+    RefreshToAll,
     Query,
 }
 
@@ -46,6 +58,8 @@ pub(crate) async fn subscribe(service: &Service) -> Result<(), BoxError> {
     for (kind, subject) in [
         (Kind::Forward, subject("forward", name, replica)),
         (Kind::Refresh, subject("refresh", name, replica)),
+        (Kind::ForwardToAll, subject_of_all("forward", name)),
+        (Kind::RefreshToAll, subject_of_all("refresh", name)),
         (Kind::Query, format!("{}.>", subject("query", name, replica))),
     ] {
         let subscriber = client.subscribe(subject).await?;
@@ -78,23 +92,65 @@ async fn serve(service: Service, kind: Kind, mut subscriber: Subscriber, open: O
         }
     };
     tokio::pin!(stop);
-    let mut draining = false;
+    let mut taken: u64 = 0;
     loop {
         tokio::select! {
             biased;
             message = subscriber.next() => match message {
-                Some(message) => take(&service, kind, message).await,
-                None => break,
-            },
-            () = &mut stop, if !draining => {
-                draining = true;
-                if subscriber.drain().await.is_err() {
-                    break;
+                Some(message) => {
+                    taken += 1;
+                    take(&service, kind, message).await;
                 }
-            }
+                None => return,
+            },
+            () = &mut stop => break,
+        }
+    }
+    if !take_last(&service, kind, &mut subscriber, taken).await && subscriber.drain().await.is_ok() {
+        while let Some(message) = subscriber.next().await {
+            take(&service, kind, message).await;
         }
     }
     drop(open);
+}
+
+/// Ends a subscription without losing a request; false if that took too long.
+///
+/// The client forgets a drained subscription a moment before the server does, and drops what comes in between. So the
+/// server is asked to end it after some more messages, and those are sent here where no requests make them up. They
+/// have no reply subject, so whoever gets them passes them over.
+async fn take_last(service: &Service, kind: Kind, subscriber: &mut Subscriber, taken: u64) -> bool {
+    if subscriber.unsubscribe_after(taken + LAST_REQUESTS).await.is_err() {
+        return false;
+    }
+    let fill = fill_subjects(kind, service.name());
+    let end = tokio::time::Instant::now() + LAST_REQUESTS_TIME_MAX;
+    while tokio::time::Instant::now() < end {
+        for _ in 0..LAST_REQUESTS / 4 {
+            for subject in &fill {
+                service.send(subject.clone(), Bytes::new()).await;
+            }
+        }
+        while let Ok(message) = tokio::time::timeout(LAST_REQUESTS_PAUSE, subscriber.next()).await {
+            match message {
+                Some(message) => take(service, kind, message).await,
+                None => return true,
+            }
+        }
+    }
+    false
+}
+
+/// Subjects that reach every subscription of a kind.
+fn fill_subjects(kind: Kind, name: &str) -> Vec<Subject> {
+    let subjects = match kind {
+        Kind::Get => vec![format!("get.{name}"), format!("get.{name}.end")],
+        Kind::Access => vec![format!("access.{name}"), format!("access.{name}.end")],
+        Kind::Call => vec![format!("call.{name}.end")],
+        Kind::Auth => vec![format!("auth.{name}.end")],
+        _ => Vec::new(),
+    };
+    subjects.into_iter().map(Subject::from).collect()
 }
 
 async fn take(service: &Service, kind: Kind, message: Message) {
@@ -119,8 +175,8 @@ async fn take(service: &Service, kind: Kind, message: Message) {
             count(&statistics.auth_requests);
             auth(service, message, reply).await;
         }
-        Kind::Forward => forwarded(service, message, reply).await,
-        Kind::Refresh => refresh(service, &message, reply).await,
+        Kind::Forward | Kind::ForwardToAll => forwarded(service, message, reply, kind == Kind::Forward).await,
+        Kind::Refresh | Kind::RefreshToAll => refresh(service, &message, reply, kind == Kind::Refresh).await,
         Kind::Query => {
             count(&statistics.query_requests);
             query(service, &message, reply).await;
@@ -161,7 +217,7 @@ async fn call(service: &Service, mut message: Message, reply: Subject) {
         return service.answer_busy(reply).await;
     };
     let service = service.clone();
-    tokio::spawn(async move {
+    now_or_later(async move {
         match Call::parse(target, &message.payload) {
             Ok(request) => {
                 let (subject, is_http) = (message.subject, request.is_http());
@@ -183,7 +239,7 @@ async fn auth(service: &Service, mut message: Message, reply: Subject) {
         return service.answer_busy(reply).await;
     };
     let service = service.clone();
-    tokio::spawn(async move {
+    now_or_later(async move {
         match Auth::parse(target, &message.payload) {
             Ok(request) => {
                 let (subject, is_http) = (message.subject, request.is_http());
@@ -193,6 +249,15 @@ async fn auth(service: &Service, mut message: Message, reply: Subject) {
         }
         drop(slot);
     });
+}
+
+/// Runs a request to its end if it has no need to wait, and else as a task of its own. Most requests either are done at
+/// once or begin by handing their work over to somebody; a task for each of these would cost more than they do.
+fn now_or_later(request: impl Future<Output = ()> + Send + 'static) {
+    let mut request = Box::pin(request);
+    if (&mut request).now_or_never().is_none() {
+        tokio::spawn(request);
+    }
 }
 
 /// Runs a call or auth handler and sends what it answers.
@@ -231,7 +296,7 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
         return service.answer_busy(reply).await;
     };
     let service = service.clone();
-    tokio::spawn(async move {
+    now_or_later(async move {
         let name = &message.subject.as_str()["access.".len()..];
         let outcome = match Access::parse(target, &message.payload) {
             Ok(request) => {
@@ -268,7 +333,7 @@ async fn get(service: &Service, message: Message, reply: Subject) {
 }
 
 /// A get that another replica has sent here. The NATS reply is for that replica; the gateway's is in a header.
-async fn forwarded(service: &Service, mut message: Message, acknowledgement: Subject) {
+async fn forwarded(service: &Service, mut message: Message, acknowledgement: Subject, refuse: bool) {
     let mut headers = message.headers.take().unwrap_or_default();
     let original = |name: &str| headers.get(name).map(|value| Subject::from(value.as_str().to_owned()));
     let (reply, subject) = (original(REPLY_HEADER), original(SUBJECT_HEADER));
@@ -280,12 +345,16 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
     let name = subject.as_ref().and_then(|subject| subject.as_str().strip_prefix("get."));
     let definition = name.and_then(|name| service.find(name));
     let (Some(reply), Some(subject), Some(definition)) = (reply, subject.clone(), definition) else {
-        return service.send(acknowledgement, Bytes::from_static(REFUSED)).await;
+        return if refuse {
+            service.send(acknowledgement, Bytes::from_static(REFUSED)).await
+        };
     };
     let route = Route::new(Arc::clone(definition), name.unwrap_or_default());
     let place = route.key.as_deref().map(|key| service.ownership().locate(key));
     if !matches!(place, Some(Place::Here | Place::Preparing)) {
-        return service.send(acknowledgement, Bytes::from_static(REFUSED)).await;
+        return if refuse {
+            service.send(acknowledgement, Bytes::from_static(REFUSED)).await
+        };
     }
     count(&service.statistics().forwards_taken);
     service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
@@ -300,11 +369,13 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
 }
 
 /// A refresh that another replica has sent here.
-async fn refresh(service: &Service, message: &Message, acknowledgement: Subject) {
+async fn refresh(service: &Service, message: &Message, acknowledgement: Subject, refuse: bool) {
     let name = std::str::from_utf8(&message.payload).unwrap_or_default();
     let route = service.find(name).map(|definition| Route::new(Arc::clone(definition), name));
     let taken = route.is_some_and(|route| refresh_here(service, &route));
-    service.send(acknowledgement, Bytes::from_static(if taken { TAKEN } else { REFUSED })).await;
+    if taken || refuse {
+        service.send(acknowledgement, Bytes::from_static(if taken { TAKEN } else { REFUSED })).await;
+    }
 }
 
 /// A gateway asks for the state of one of its queries after a query change.

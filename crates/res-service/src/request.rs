@@ -80,6 +80,14 @@ impl<'a> Envelope<'a> {
         if payload.is_empty() {
             return Ok(Self::default());
         }
+        // serde would also read an array as the members in their order.
+        if !payload
+            .iter()
+            .find(|byte| !byte.is_ascii_whitespace())
+            .is_some_and(|byte| matches!(byte, b'{' | b'n'))
+        {
+            return Err(Error::internal("the request is not a JSON object"));
+        }
         let envelope: Option<Self> = serde_json::from_slice(payload).map_err(|error| {
             // serde's words may quote the payload, which may hold a token; the kind and place are enough.
             Error::internal(format!(

@@ -42,8 +42,12 @@ impl Resets {
         loop {
             service.resets().wake.notified().await;
             tokio::time::sleep(GATHER_TIME).await;
-            let patterns =
+            let mut patterns =
                 std::mem::take(&mut *service.resets().pending.lock().unwrap_or_else(PoisonError::into_inner));
+            let everything = format!("{}.>", service.name());
+            if patterns.contains(&everything) {
+                patterns.retain(|pattern| *pattern == everything || pattern == service.name());
+            }
             publish(&service, &patterns).await;
             let service = service.clone();
             tokio::spawn(async move {

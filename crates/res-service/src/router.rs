@@ -48,6 +48,12 @@ pub(crate) fn subject(what: &str, service: &str, replica: &str) -> String {
     format!("res.{what}.{service}.{replica}")
 }
 
+/// Where work is sent for the owner, whoever it is: all replicas hear it, and only the owner answers. That finds an
+/// owner even when the lease cannot be asked.
+pub(crate) fn subject_of_all(what: &str, service: &str) -> String {
+    format!("res.{what}.{service}")
+}
+
 /// Serves a get here if it is owned here (or by nobody), and otherwise finds its owner.
 pub(crate) fn route_get(service: &Service, get: IncomingGet) {
     let here = get.route.key.as_deref().is_none_or(|key| service.ownership().locate(key) == Place::Here);
@@ -68,7 +74,7 @@ async fn find_owner(service: Service, get: IncomingGet) {
         match service.ownership().locate(&key) {
             Place::Here => return route_get(&service, get),
             Place::There(replica) => {
-                if forward(&service, &get, &replica).await {
+                if forward(&service, &get, subject("forward", service.name(), &replica)).await {
                     return;
                 }
                 count(&service.statistics().forwards_refused);
@@ -84,7 +90,14 @@ async fn find_owner(service: Service, get: IncomingGet) {
                     Err(error) => return service.answer_error(get.reply, &error, &get.route.name).await,
                 }
             }
-            Place::Nobody => service.ownership().round_wanted.notify_one(),
+            Place::Nobody => {
+                service.ownership().round_wanted.notify_one();
+                if service.has_others()
+                    && forward(&service, &get, subject_of_all("forward", service.name())).await
+                {
+                    return;
+                }
+            }
             Place::Preparing => {}
         }
         let now = Instant::now();
@@ -102,13 +115,13 @@ async fn find_owner(service: Service, get: IncomingGet) {
 }
 
 /// Hands a get to another replica; true when that has taken it.
-async fn forward(service: &Service, get: &IncomingGet, replica: &str) -> bool {
+async fn forward(service: &Service, get: &IncomingGet, to: String) -> bool {
     let mut headers = get.headers.clone().unwrap_or_default();
     headers.insert(REPLY_HEADER, get.reply.as_str());
     headers.insert(SUBJECT_HEADER, get.subject.as_str());
     count(&service.statistics().forwards_sent);
     let request = Request::new().headers(headers).payload(get.payload.clone());
-    acknowledged(service, subject("forward", service.name(), replica), request).await
+    acknowledged(service, to, request).await
 }
 
 async fn acknowledged(service: &Service, subject: String, request: Request) -> bool {
@@ -129,20 +142,27 @@ pub(crate) async fn hint(service: Service, route: Route) {
     let deadline = Instant::now() + GET_TIME_MAX;
     while Instant::now() < deadline {
         table.borrow_and_update();
+        let told = |to: String| {
+            acknowledged(&service, to, Request::new().payload(Bytes::from(route.name.as_bytes().to_vec())))
+        };
         match service.ownership().locate(&key) {
             Place::Here | Place::Preparing => {
                 refresh_here(&service, &route);
                 return;
             }
             Place::There(replica) => {
-                let request = Request::new().payload(Bytes::from(route.name.as_bytes().to_vec()));
-                if acknowledged(&service, subject("refresh", service.name(), &replica), request).await {
+                if told(subject("refresh", service.name(), &replica)).await {
                     return;
                 }
                 count(&service.statistics().forwards_refused);
                 service.ownership().doubt(&key);
             }
-            Place::Nobody => service.ownership().round_wanted.notify_one(),
+            Place::Nobody => {
+                service.ownership().round_wanted.notify_one();
+                if service.has_others() && told(subject_of_all("refresh", service.name())).await {
+                    return;
+                }
+            }
         }
         let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.changed()).await;
     }

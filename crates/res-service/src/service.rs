@@ -375,6 +375,11 @@ impl Service {
         &self.inner.parts.lease
     }
 
+    /// Whether there may be other replicas.
+    pub(crate) fn has_others(&self) -> bool {
+        !self.inner.parts.everything
+    }
+
     pub(crate) fn ownership(&self) -> &Ownership {
         &self.inner.ownership
     }

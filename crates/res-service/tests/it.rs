@@ -6,7 +6,15 @@ mod world;
 
 #[path = "it/changes.rs"]
 mod changes;
+#[path = "it/gateway.rs"]
+mod gateway;
+#[path = "it/ordering.rs"]
+mod ordering;
+#[path = "it/ownership.rs"]
+mod ownership;
 #[path = "it/requests.rs"]
 mod requests;
 #[path = "it/robustness.rs"]
 mod robustness;
+#[path = "it/simulation.rs"]
+mod simulation;

@@ -17,12 +17,14 @@
 //! The Postgres of [`Builder::postgres`] is shared by all tests of a program, each with a database of its own, because
 //! that is cheap; a test that kills, pauses or fills its Postgres asks for [`Builder::own_postgres`].
 
+mod browser;
 mod res;
 mod service;
 mod shared;
 mod wait;
 mod world;
 
+pub use browser::{Browser, Page};
 pub use livehouse_parts as parts;
 pub use res::{Change, ConnectOptions, ResClient, ResError};
 pub use service::{Service, ServiceBuilder, binary};

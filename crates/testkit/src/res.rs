@@ -216,7 +216,12 @@ impl ResClient {
     }
 
     /// Calls a method that answers with a resource, to which this client is subscribed from then on. Gives its id.
-    pub async fn call_for_resource(&self, rid: &str, method: &str, params: Value) -> Result<String, ResError> {
+    pub async fn call_for_resource(
+        &self,
+        rid: &str,
+        method: &str,
+        params: Value,
+    ) -> Result<String, ResError> {
         let result = self.send(&format!("call.{rid}.{method}"), params, Purpose::Resource).await?;
         match result["rid"].as_str() {
             Some(rid) => Ok(rid.to_string()),
@@ -285,7 +290,9 @@ impl ResClient {
         let seen = || {
             let model = self.model(rid);
             let good = model.clone().filter(|model| is_so(model));
-            good.ok_or_else(|| model.map_or(format!("no model {rid}"), |model| Value::from(model).to_string()))
+            good.ok_or_else(|| {
+                model.map_or(format!("no model {rid}"), |model| Value::from(model).to_string())
+            })
         };
         let mut frames = self.state.frames.subscribe();
         wait_until(what, deadline, || {

@@ -80,7 +80,7 @@ impl ServiceBuilder {
         self
     }
 
-    /// An argument of its command line.
+    /// An argument of its command line. Without any it is told to `serve`.
     #[must_use]
     pub fn argument(mut self, argument: &str) -> ServiceBuilder {
         self.arguments.push(argument.to_string());
@@ -118,8 +118,9 @@ impl ServiceBuilder {
         let program = binary(&self.package).await?;
         let folder = self.world.join(&self.replica);
         let spec = ProcessSpec::new(&self.replica, program, folder.join(format!("{}.log", self.replica)));
+        let arguments = if self.arguments.is_empty() { vec!["serve".to_string()] } else { self.arguments };
         let mut spec = spec
-            .arguments(self.arguments)
+            .arguments(arguments)
             .environment("LIVEHOUSE_REPLICA", &self.replica)
             .environment("LIVEHOUSE_LOG_FORMAT", "json");
         spec.environment.extend(self.environment);

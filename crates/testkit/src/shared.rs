@@ -39,7 +39,8 @@ pub(crate) async fn postgres() -> anyhow::Result<&'static PostgresServer> {
 /// The nats-server of this program, for tests that use names of their own.
 pub(crate) async fn nats() -> anyhow::Result<&'static NatsServer> {
     static NATS: OnceCell<NatsServer> = OnceCell::const_new();
-    NATS.get_or_try_init(|| async { Ok(NatsServer::start(folder("nats")?, NatsOptions::default()).await?) }).await
+    NATS.get_or_try_init(|| async { Ok(NatsServer::start(folder("nats")?, NatsOptions::default()).await?) })
+        .await
 }
 
 /// A fresh database on `server` with a name that begins with `name`.

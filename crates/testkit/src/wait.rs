@@ -66,7 +66,7 @@ mod tests {
     #[tokio::test]
     async fn a_question_that_hangs_does_not_pass_the_deadline() {
         let started = Instant::now();
-        let answer = try_wait_until::<(), _, _>("an answer", Duration::from_millis(30), || std::future::pending());
+        let answer = try_wait_until::<(), _, _>("an answer", Duration::from_millis(30), std::future::pending);
         assert!(answer.await.is_err());
         assert!(started.elapsed() < Duration::from_secs(5));
     }

@@ -16,6 +16,7 @@ use rand::Rng;
 use tempfile::TempDir;
 
 use crate::{
+    Browser,
     service::ServiceBuilder,
     shared::{self, Template},
 };
@@ -68,7 +69,10 @@ impl World {
     /// # Panics
     /// When the world was built without one.
     pub fn postgres(&self) -> &PostgresServer {
-        self.postgres.as_ref().map(Held::get).expect("this world has no Postgres: add .postgres(NAME) to its builder")
+        self.postgres
+            .as_ref()
+            .map(Held::get)
+            .expect("this world has no Postgres: add .postgres(NAME) to its builder")
     }
 
     /// The key-value server.
@@ -93,13 +97,19 @@ impl World {
     /// When the world was built without it.
     pub fn postgres_url(&self, name: &str) -> String {
         let database = self.databases.get(name);
-        let database = database.unwrap_or_else(|| panic!("this world has no database {name}: add .postgres({name:?})"));
+        let database =
+            database.unwrap_or_else(|| panic!("this world has no database {name}: add .postgres({name:?})"));
         self.postgres().url(database)
     }
 
     /// A file with a fresh key for signing guest sessions: 64 hexadecimal digits.
     pub fn session_key_file(&self) -> &Path {
         &self.session_key_file
+    }
+
+    /// A real browser without a window, with a profile of its own.
+    pub async fn browser(&self) -> anyhow::Result<Browser> {
+        Browser::start(&self.folder.path().join("browser")).await
     }
 
     /// The folder of this world, for whatever else a test writes.

@@ -32,9 +32,13 @@ async fn serve(url: &str) -> async_nats::Client {
                     "access.t.secret" if asked["token"]["cookie"] == "guest=14" => {
                         json!({ "result": { "get": true } })
                     }
-                    "access.t.secret" => json!({ "error": { "code": "system.accessDenied", "message": "No" } }),
+                    "access.t.secret" => {
+                        json!({ "error": { "code": "system.accessDenied", "message": "No" } })
+                    }
                     "get.t.secret" => json!({ "result": { "model": { "open": true } } }),
-                    other if other.starts_with("access.") => json!({ "result": { "get": true, "call": "*" } }),
+                    other if other.starts_with("access.") => {
+                        json!({ "result": { "get": true, "call": "*" } })
+                    }
                     _ => json!({ "error": { "code": "system.notFound", "message": "Not found" } }),
                 };
                 nats.publish(request.reply.unwrap(), answer.to_string().into()).await.unwrap();
@@ -82,7 +86,11 @@ async fn a_client_says_when_the_gateway_is_gone_and_comes_back_by_hand() {
 
     world.resgate().restart().await.unwrap();
     client.reconnect().await.unwrap();
-    assert_eq!(client.model("t.m").unwrap()["n"], 1, "a new connection starts from what the service says now");
+    assert_eq!(
+        client.model("t.m").unwrap()["n"],
+        1,
+        "a new connection starts from what the service says now"
+    );
 }
 
 #[tokio::test]

@@ -27,7 +27,9 @@ impl Ports {
         let mut taken = Vec::new();
         if let Some(port) = site {
             if !is_free(port) {
-                bail!("port {port} is taken by another program: give another --port, or none to let one be found");
+                bail!(
+                    "port {port} is taken by another program: give another --port, or none to let one be found"
+                );
             }
             taken.push(port);
         }

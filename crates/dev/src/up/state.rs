@@ -126,7 +126,9 @@ impl Lock {
                 let mut owner = String::new();
                 let _ = file.read_to_string(&mut owner);
                 let owner = owner.trim();
-                bail!("a sale is running already (process {owner}): use it, or stop it first with `kill {owner}`");
+                bail!(
+                    "a sale is running already (process {owner}): use it, or stop it first with `kill {owner}`"
+                );
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("lock {}", path.display()));
@@ -154,6 +156,7 @@ mod tests {
     fn two_sales_in_one_workspace_are_refused_with_the_first_ones_number() {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::at(folder.path());
+        assert!(workspace.up().starts_with(folder.path()), "unset LIVEHOUSE_UP_FOLDER to run this test");
         let lock = Lock::take(&workspace).unwrap();
         let refused = Lock::take(&workspace).unwrap_err().to_string();
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");

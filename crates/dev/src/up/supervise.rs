@@ -1,6 +1,10 @@
 //! Starts again what ends by itself: a crashed service, a server, and Resgate, which ends by design without NATS.
 
-use std::{process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    process::ExitStatus,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rand::Rng;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -12,7 +16,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// After this long without trouble the next trouble is the first one again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(30);
-/// Starts in a row that may fail before the sale is given up.
+/// Ends in a row, each soon after its start, before the sale is given up.
 const FAILURES_MAX: u32 = 20;
 
 /// What a supervised sale has to say.
@@ -50,10 +54,10 @@ impl Supervision {
 async fn watch_over(member: Arc<dyn Member>, news: mpsc::Sender<News>, terminal: Terminal) {
     let mut failures = 0;
     loop {
-        let process = member.process();
         let name = member.name();
-        let status = process.ended().await;
-        if process.age() > HEALTHY_AFTER {
+        let watched_since = Instant::now();
+        let status = member.process().ended().await;
+        if watched_since.elapsed() > HEALTHY_AFTER {
             failures = 0;
         }
         let pause = pause_after(failures);
@@ -63,18 +67,17 @@ async fn watch_over(member: Arc<dyn Member>, news: mpsc::Sender<News>, terminal:
         match member.start_again().await {
             Ok(()) => {
                 terminal.note(&format!("{name} is up again"));
-                if news.send(News::StartedAgain).await.is_err() {
-                    return;
-                }
+                // A sale that is ending does not listen any more.
+                let _ = news.send(News::StartedAgain).await;
             }
             Err(error) => {
-                failures += 1;
                 // The error brings the end of a log with it; here its first line will do.
                 let reason = format!("{error:#}");
                 let reason = reason.lines().next().unwrap_or_default();
                 terminal.warn(&format!("{name} did not start ({reason}); its log: cargo dev logs {name}"));
             }
         }
+        failures += 1;
         if failures >= FAILURES_MAX {
             let _ = news.send(News::GivenUp(name)).await;
             return;

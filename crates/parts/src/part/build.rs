@@ -23,7 +23,9 @@ pub(super) fn with_go(
     let how = format!("install Go {oldest} or newer, or put {part} {} on the PATH", part.oldest_version());
     let go = all_on_path("go").into_iter().next();
     let go = go.ok_or_else(|| part.missing("it is built with Go, which is not installed", &how))?;
-    if let Some(version) = version_of_go(&go).filter(|version| *version < crate::Version::pinned("GO_VERSION_MIN")) {
+    if let Some(version) =
+        version_of_go(&go).filter(|version| *version < crate::Version::pinned("GO_VERSION_MIN"))
+    {
         return Err(part.missing(&format!("it is built with Go {oldest}, but Go here is {version}"), &how));
     }
     let module = match part {
@@ -55,7 +57,8 @@ pub(super) fn run(part: Part, command: &mut Command, log: &Path, by_hand: &str) 
         let file = std::fs::File::create(log)?;
         command.stdin(std::process::Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()
     };
-    let mut child = start().map_err(|error| part.missing(&format!("cannot run {program}: {error}"), by_hand))?;
+    let mut child =
+        start().map_err(|error| part.missing(&format!("cannot run {program}: {error}"), by_hand))?;
     let deadline = Instant::now() + Duration::from_secs(MINUTES_MAX * 60);
     let status = loop {
         match child.try_wait() {

