@@ -22,7 +22,13 @@ const seller: Seller = {
       const number = holds.length + 1
       holds.push({
         request,
-        answer: () => resolve({ hold: `hold_${number}`, expiresAt: '2026-03-01T00:10:00Z', lines: [], total: { amount: request.seats.length * 100, currency: 'EUR' } }),
+        answer: () =>
+          resolve({
+            hold: `hold_${number}`,
+            expiresAt: '2026-03-01T00:10:00Z',
+            lines: [],
+            total: { amount: request.seats.length * 100, currency: 'EUR' },
+          }),
         refuse: (code, data) => reject(new CallError(code, code, data)),
       })
     }),
@@ -41,7 +47,12 @@ beforeEach(() => {
   holds = []
   releases = []
   notices = []
-  basket = new Basket(seller, () => undefined, (notice) => notices.push(notice), () => 4)
+  basket = new Basket(
+    seller,
+    () => undefined,
+    (notice) => notices.push(notice),
+    () => 4,
+  )
 })
 
 describe('the basket', () => {
@@ -180,7 +191,14 @@ describe('the basket', () => {
   })
 
   it('shows a hold of another tab, and empties when that ends', () => {
-    basket.adopt({ id: 'hold_9', selection: { seats: ['x'], areas: {} }, expiresAt: '', hardDeadline: null, lines: [], total: { amount: 0, currency: 'EUR' } })
+    basket.adopt({
+      id: 'hold_9',
+      selection: { seats: ['x'], areas: {} },
+      expiresAt: '',
+      hardDeadline: null,
+      lines: [],
+      total: { amount: 0, currency: 'EUR' },
+    })
     expect(basket.isHeld('x')).toBe(true)
     basket.end('hold_other', 'expired')
     expect(basket.isHeld('x')).toBe(true)
@@ -240,7 +258,12 @@ describe('the best seats together', () => {
   })
 
   it('leave nobody a single seat when there is a choice', () => {
-    const { venue, states } = known(file, { 'a-1': 'ssssffffssss', 'a-2': 'ssssssssssss', 'a-3': 'ssssssssssss', 'a-4': 'ssssssssssss' })
+    const { venue, states } = known(file, {
+      'a-1': 'ssssffffssss',
+      'a-2': 'ssssssssssss',
+      'a-3': 'ssssssssssss',
+      'a-4': 'ssssssssssss',
+    })
     const best = bestTogether(venue, states, venue.sections[0]!, 2, all)!
     expect(best.seats.map((seat) => venue.seatLabels[seat])).not.toEqual(['6', '7'])
   })

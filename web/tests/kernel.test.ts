@@ -25,7 +25,9 @@ describe('the clock', () => {
 
   it('falls back to the date header when there is no time to ask for', async () => {
     const clock = new ServerClock(0, 0, () => 0)
-    await clock.resynchronise(async () => new Response('', { status: 404, headers: { date: 'Sun, 01 Mar 2026 00:00:10 GMT' } }))
+    await clock.resynchronise(
+      async () => new Response('', { status: 404, headers: { date: 'Sun, 01 Mar 2026 00:00:10 GMT' } }),
+    )
     expect(clock.now()).toBe(Date.parse('2026-03-01T00:00:10.500Z'))
   })
 

@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { between, centred, clamped, evenMargin, fitted, panned, toPlan, toScreen, viewBox, zoomedAt } from '../src/map/camera'
+import {
+  between,
+  centred,
+  clamped,
+  evenMargin,
+  fitted,
+  panned,
+  toPlan,
+  toScreen,
+  viewBox,
+  zoomedAt,
+} from '../src/map/camera'
 import { categoryColors, hueOf } from '../src/map/palette'
 
 const viewport = { width: 800, height: 600 }
@@ -71,7 +82,11 @@ describe('colours', () => {
   })
 
   it('are brought to one lightness, and told apart by it when hues are near', () => {
-    const [red, blue, alsoRed, grey, none] = categoryColors(['#ff0000', '#0000ff', '#ee1100', '#777777', undefined], 0.6, 0.15)
+    const [red, blue, alsoRed, grey, none] = categoryColors(
+      ['#ff0000', '#0000ff', '#ee1100', '#777777', undefined],
+      0.6,
+      0.15,
+    )
     expect(red).toMatch(/^oklch\(0\.600 0\.150 29/)
     expect(blue).toMatch(/^oklch\(0\.600 0\.150 264/)
     expect(alsoRed).toMatch(/^oklch\(0\.470/)

@@ -15,9 +15,17 @@ const folder = new URL('../../services/site/templates/', import.meta.url)
 /** The JavaScript binding knows no functions, so `assets(entry)` is written as a filter here. */
 const environment = new Environment()
 for (const name of readdirSync(folder).filter((file) => file.endsWith('.html'))) {
-  environment.addTemplate(name, readFileSync(new URL(name, folder), 'utf8').replace(/assets\(([^)]*)\)/g, '($1|assets)'))
+  environment.addTemplate(
+    name,
+    readFileSync(new URL(name, folder), 'utf8').replace(/assets\(([^)]*)\)/g, '($1|assets)'),
+  )
 }
-environment.addFilter('assets', (entry) => ({ script: `/assets/${entry}`, styles: [], preloads: ['/assets/shared.js'], fonts: ['/assets/face.woff2'] }))
+environment.addFilter('assets', (entry) => ({
+  script: `/assets/${entry}`,
+  styles: [],
+  preloads: ['/assets/shared.js'],
+  fonts: ['/assets/face.woff2'],
+}))
 
 const card = {
   id: 'evt_1',
@@ -48,7 +56,9 @@ const event = {
   layout: 'abc',
   layout_url: '/layouts/abc.json',
   description: '</script><script>alert(1)</script>',
-  prices: [{ category: 'a', name: 'Premium', color: null, price_text: '€89', amount: 8900, currency: 'EUR', decimal: '89.00' }],
+  prices: [
+    { category: 'a', name: 'Premium', color: null, price_text: '€89', amount: 8900, currency: 'EUR', decimal: '89.00' },
+  ],
   price_low: '29.00',
   price_high: '89.00',
   seats_per_hold_max: 8,
@@ -57,7 +67,13 @@ const event = {
 const common = {
   site: { name: 'Livehouse', url: 'https://tickets.example.org' },
   path: '/',
-  page_data: { page: 'events', liveUrl: 'ws://x/', serverTime: '2026-03-01T00:00:00.000Z', locale: 'en', evil: '</script>' },
+  page_data: {
+    page: 'events',
+    liveUrl: 'ws://x/',
+    serverTime: '2026-03-01T00:00:00.000Z',
+    locale: 'en',
+    evil: '</script>',
+  },
 }
 const render = (name: string, context: object = {}) => environment.renderTemplate(name, { ...common, ...context })
 
@@ -66,7 +82,23 @@ const pages: [string, string][] = [
   ['no events', render('events.html', { events: [] })],
   ['event', render('event.html', { event })],
   ['orders', render('orders.html', { orders: null })],
-  ['orders, printed', render('orders.html', { orders: [{ id: 'o', url: '/orders/o', number: 'LH-1', state: 'paid', event_name: 'X', created_text: 'now', total_text: '€5', lines: [] }] })],
+  [
+    'orders, printed',
+    render('orders.html', {
+      orders: [
+        {
+          id: 'o',
+          url: '/orders/o',
+          number: 'LH-1',
+          state: 'paid',
+          event_name: 'X',
+          created_text: 'now',
+          total_text: '€5',
+          lines: [],
+        },
+      ],
+    }),
+  ],
   ['order', render('order.html', { order_id: 'ord_1', order: null })],
   ['not found', render('error.html', { status: 404, message: null, request: null })],
   ['not ready', render('error.html', { status: 503, message: 'Resgate is away.', request: 'abc' })],
@@ -94,15 +126,25 @@ describe.each(pages)('the page: %s', (_name, html) => {
 })
 
 describe('the list of events', () => {
-  const html = render('events.html', { events: [card, { ...card, id: 'evt_2', status: 'sold_out', price_count: 1, from_price_text: 'Free' }] })
+  const html = render('events.html', {
+    events: [card, { ...card, id: 'evt_2', status: 'sold_out', price_count: 1, from_price_text: 'Free' }],
+  })
 
   it('says when, where, how much and how much is left', () => {
-    for (const text of ['Sat, 14 Mar 2026, 20:00', 'Grand Hall, Berlin', 'from €29', '12,034 of 39,417 free', texts.status.soldOut]) expect(html).toContain(text)
+    for (const text of [
+      'Sat, 14 Mar 2026, 20:00',
+      'Grand Hall, Berlin',
+      'from €29',
+      '12,034 of 39,417 free',
+      texts.status.soldOut,
+    ])
+      expect(html).toContain(text)
     expect(html).not.toContain('from Free')
   })
 
   it('draws the same picture for the same event, and another for another', () => {
-    const picture = (id: string, art: number[]) => /<svg class="artwork".*?<\/svg>/s.exec(render('events.html', { events: [{ ...card, id, art }] }))![0]
+    const picture = (id: string, art: number[]) =>
+      /<svg class="artwork".*?<\/svg>/s.exec(render('events.html', { events: [{ ...card, id, art }] }))![0]
     const other = card.art.map((byte) => 255 - byte)
     expect(picture('a', card.art)).toBe(picture('a', card.art))
     expect(picture('a', other)).not.toBe(picture('a', card.art))
@@ -118,12 +160,20 @@ describe('the page of an event', () => {
   const html = render('event.html', { event })
 
   it('describes itself to machines', () => {
-    const data = JSON.parse(/<script type="application\/ld\+json">(.*?)<\/script>/s.exec(html)![1]!) as Record<string, unknown>
+    const data = JSON.parse(/<script type="application\/ld\+json">(.*?)<\/script>/s.exec(html)![1]!) as Record<
+      string,
+      unknown
+    >
     expect(data).toMatchObject({
       '@type': 'Event',
       name: card.name,
       startDate: card.starts_at,
-      offers: { lowPrice: '29.00', highPrice: '89.00', priceCurrency: 'EUR', availability: 'https://schema.org/InStock' },
+      offers: {
+        lowPrice: '29.00',
+        highPrice: '89.00',
+        priceCurrency: 'EUR',
+        availability: 'https://schema.org/InStock',
+      },
     })
   })
 
@@ -137,7 +187,16 @@ describe('the words of the templates', () => {
   it('are those of the scripts', () => {
     const parts = readFileSync(new URL('parts.html', folder), 'utf8')
     const { status, order } = texts
-    const words = [status.announced, status.onSale, status.noneFree, status.paused, status.soldOut, status.cancelled, status.past, ...Object.values(order.state)]
+    const words = [
+      status.announced,
+      status.onSale,
+      status.noneFree,
+      status.paused,
+      status.soldOut,
+      status.cancelled,
+      status.past,
+      ...Object.values(order.state),
+    ]
     for (const word of words) expect(parts).toContain(word)
   })
 })

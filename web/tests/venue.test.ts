@@ -25,16 +25,37 @@ describe('geometry', () => {
 
   it('outlines rows along their ends, also when a row is numbered from the other side', () => {
     const outline = outlineOfRows([
-      [[0, 0], [10, 0]],
-      [[10, 10], [0, 10]],
-      [[0, 20], [10, 20]],
+      [
+        [0, 0],
+        [10, 0],
+      ],
+      [
+        [10, 10],
+        [0, 10],
+      ],
+      [
+        [0, 20],
+        [10, 20],
+      ],
     ])
-    expect(outline).toEqual([[0, 0], [10, 0], [10, 10], [10, 20], [0, 20], [0, 10]])
+    expect(outline).toEqual([
+      [0, 0],
+      [10, 0],
+      [10, 10],
+      [10, 20],
+      [0, 20],
+      [0, 10],
+    ])
   })
 })
 
 describe('the venue', () => {
-  const venue = new Venue(plan([{ id: 'a', rows: 3, seats: 10 }, { id: 'b', rows: 2, seats: 4, category: 'balcony' }]))
+  const venue = new Venue(
+    plan([
+      { id: 'a', rows: 3, seats: 10 },
+      { id: 'b', rows: 2, seats: 4, category: 'balcony' },
+    ]),
+  )
 
   it('numbers seats in the order of the plan and finds them by id', () => {
     expect(venue.seatCount).toBe(38)
@@ -56,7 +77,9 @@ describe('the venue', () => {
   })
 
   it('opens 39,417 seats in well under a second', () => {
-    const large = plan(Array.from({ length: 100 }, (_value, index) => ({ id: `s${index}`, rows: 13, seats: 30 + (index % 2) })))
+    const large = plan(
+      Array.from({ length: 100 }, (_value, index) => ({ id: `s${index}`, rows: 13, seats: 30 + (index % 2) })),
+    )
     const start = performance.now()
     const arena = new Venue(large)
     new SeatGrid(arena)
@@ -93,13 +116,22 @@ describe('seat states', () => {
     expect(states.of(0)).toBe(State.unknown)
     expect(states.isKnown(section)).toBe(false)
     states.apply(section, { seq: 1, 'row:a-1': 'fhsbf', 'row:a-2': 'fffff' }, null)
-    expect([0, 1, 2, 3, 4].map((seat) => states.of(seat))).toEqual([State.free, State.held, State.sold, State.blocked, State.free])
+    expect([0, 1, 2, 3, 4].map((seat) => states.of(seat))).toEqual([
+      State.free,
+      State.held,
+      State.sold,
+      State.blocked,
+      State.free,
+    ])
     expect(states.isKnown(section)).toBe(true)
   })
 
   it('change only where a changed row differs', () => {
     const { venue, states } = known(file)
-    const changes = states.apply(venue.sections[0]!, { seq: 2, 'row:a-1': 'fffff', 'row:a-2': 'ffhff' }, ['seq', 'row:a-2'])
+    const changes = states.apply(venue.sections[0]!, { seq: 2, 'row:a-1': 'fffff', 'row:a-2': 'ffhff' }, [
+      'seq',
+      'row:a-2',
+    ])
     expect(changes).toEqual([{ seat: 7, before: State.free, after: State.held }])
   })
 
@@ -126,7 +158,10 @@ describe('seat states', () => {
 
 describe('counts per category', () => {
   it('are exact where a section has one category or is known, and a share where it mixes them unseen', () => {
-    const file = plan([{ id: 'a', rows: 2, seats: 10 }, { id: 'b', rows: 1, seats: 10, category: 'balcony' }])
+    const file = plan([
+      { id: 'a', rows: 2, seats: 10 },
+      { id: 'b', rows: 1, seats: 10, category: 'balcony' },
+    ])
     for (const seat of file.sections[0]!.rows[1]!.seats) seat.category = 'balcony'
     const venue = new Venue(file)
     const states = new SeatStates(venue)
@@ -149,7 +184,9 @@ describe('counts per category', () => {
   })
 
   it('hold standing places too', () => {
-    const { venue, states } = known(plan([{ id: 'a', rows: 1, seats: 3 }], [{ id: 'pit', name: 'Pit', capacity: 100, category: 'balcony' }]))
+    const { venue, states } = known(
+      plan([{ id: 'a', rows: 1, seats: 3 }], [{ id: 'pit', name: 'Pit', capacity: 100, category: 'balcony' }]),
+    )
     expect(categoryCounts(venue, states, (id) => (id === 'pit' ? 70 : 3))?.map(({ free }) => free)).toEqual([3, 70])
     expect(indices(venue, ['a-1-3'])).toEqual([2])
   })
@@ -157,13 +194,17 @@ describe('counts per category', () => {
 
 describe('states of events and orders', () => {
   it('are understood in either case style', () => {
-    expect([phaseOf('on_sale'), phaseOf('onSale'), phaseOf('sold_out'), phaseOf('published'), phaseOf('paused')]).toEqual([
-      'onSale',
-      'onSale',
-      'soldOut',
-      'announced',
-      'paused',
+    expect([
+      phaseOf('on_sale'),
+      phaseOf('onSale'),
+      phaseOf('sold_out'),
+      phaseOf('published'),
+      phaseOf('paused'),
+    ]).toEqual(['onSale', 'onSale', 'soldOut', 'announced', 'paused'])
+    expect([orderPhaseOf('awaiting_payment'), orderPhaseOf('paid'), orderPhaseOf('partially_refunded')]).toEqual([
+      'awaitingPayment',
+      'paid',
+      'refunded',
     ])
-    expect([orderPhaseOf('awaiting_payment'), orderPhaseOf('paid'), orderPhaseOf('partially_refunded')]).toEqual(['awaitingPayment', 'paid', 'refunded'])
   })
 })

@@ -1,40 +1,38 @@
-//! `cargo dev bench`: measurements of the running system.
+//! `cargo dev bench`: measurements of the running system, by the release build of `livehouse-bench`.
 
-use anyhow::bail;
-use serde_json::json;
+use std::process::Stdio;
 
-use crate::{
-    cli::BenchOptions,
-    terminal::{Terminal, print},
-};
+use anyhow::Context;
+use livehouse_parts::Workspace;
+use tokio::process::Command;
 
-/// A measurement people can ask for by name.
-#[derive(Debug, Clone, Copy)]
-struct Measurement {
-    name: &'static str,
-    about: &'static str,
-}
+use crate::{cli::BenchOptions, terminal::Terminal};
 
-/// All measurements, in the order they are run.
-const MEASUREMENTS: [Measurement; 4] = [
-    Measurement { name: "holds", about: "two-seat holds per second, from the call to the durable commit" },
-    Measurement { name: "gateway", about: "the same through Resgate from WebSocket clients" },
-    Measurement { name: "viewers", about: "from a commit to the frame at each of many viewers of a section" },
-    Measurement { name: "onsale", about: "many buyers for few seats: how quickly each gets an answer" },
-];
+/// Programs that a measurement starts: they are what is measured, so they are built as they are deployed.
+const PACKAGES: [&str; 3] = ["livehouse-bench", "livehouse-tickets", "livehouse-identity"];
 
-/// Lists the measurements.
+/// Builds, then hands over: the measurement speaks for itself.
 pub(crate) async fn run(options: BenchOptions, terminal: &Terminal) -> anyhow::Result<u8> {
-    let names = MEASUREMENTS.map(|measurement| measurement.name);
-    if let Some(name) = options.name.as_deref().filter(|name| !names.contains(name)) {
-        bail!("there is no measurement {name}: there are {}", names.join(", "));
-    }
+    let workspace = Workspace::find();
+    let root = workspace.root().to_path_buf();
+    terminal
+        .step("release builds: what is measured is what is deployed", |_| async {
+            let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+            build.args(["build", "--quiet", "--release"]).current_dir(&root).stdin(Stdio::null()).stdout(Stdio::null());
+            for package in PACKAGES {
+                build.args(["--package", package]);
+            }
+            let status = build.status().await.context("run cargo")?;
+            anyhow::ensure!(status.success(), "the release builds failed: cargo build --release");
+            Ok(())
+        })
+        .await?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    let mut measure = Command::new(target.join("release/livehouse-bench"));
+    measure.args(options.name);
     if options.json {
-        print(&json!({ "measurements": names }).to_string());
-    } else {
-        for measurement in &MEASUREMENTS {
-            terminal.line(&format!("  {:<8} {}", measurement.name, measurement.about));
-        }
+        measure.arg("--json");
     }
-    Ok(0)
+    let status = measure.current_dir(&root).stdin(Stdio::null()).status().await.context("run livehouse-bench")?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

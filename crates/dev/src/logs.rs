@@ -150,7 +150,9 @@ impl Follower {
     /// All lines that were added since the last look.
     fn fresh_lines(&mut self) -> Vec<Line> {
         let names = self.names();
-        names.iter().flat_map(|name| self.fresh_lines_of(name)).collect()
+        let mut lines: Vec<Line> = names.iter().flat_map(|name| self.fresh_lines_of(name)).collect();
+        lines.sort_by(|one, other| one.time.cmp(&other.time));
+        lines
     }
 
     fn fresh_lines_of(&mut self, name: &str) -> Vec<Line> {

@@ -33,15 +33,19 @@ pub enum StartError {
 pub(crate) struct Limits {
     pub(crate) queue_capacity: usize,
     pub(crate) remembered_max: usize,
+    pub(crate) changes_per_second_max: u32,
     pub(crate) handler_time_max: Duration,
     pub(crate) request_timeout: Duration,
 }
 
+type AcquiredHook = Box<dyn Fn(OwnedKey) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>;
+type LostHook = Box<dyn Fn(OwnedKey) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// What the service does when keys come and go, and how it answers for itself.
 #[derive(Default)]
 pub(crate) struct Hooks {
-    acquired: Option<Box<dyn Fn(OwnedKey) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>>,
-    lost: Option<Box<dyn Fn(OwnedKey) -> BoxFuture<'static, ()> + Send + Sync>>,
+    acquired: Option<AcquiredHook>,
+    lost: Option<LostHook>,
     pub(crate) key_exists: Option<Handler<String, bool>>,
 }
 
@@ -101,6 +105,7 @@ impl Builder {
             limits: Limits {
                 queue_capacity: 4096,
                 remembered_max: 100_000,
+                changes_per_second_max: 10_000,
                 handler_time_max: Duration::from_secs(30),
                 request_timeout: Duration::from_secs(3),
             },
@@ -132,6 +137,15 @@ impl Builder {
     #[must_use]
     pub fn remembered_max(mut self, resources: usize) -> Self {
         self.limits.remembered_max = resources;
+        self
+    }
+
+    /// How many changes this replica publishes per second at most, over all its resources; 0 is without limit, the
+    /// default is 10,000. A tenth of a second's worth may go out at once. Gateways that cannot keep up leave NATS and
+    /// disconnect all their clients, so this is less than they can take.
+    #[must_use]
+    pub fn changes_per_second_max(mut self, changes: u32) -> Self {
+        self.limits.changes_per_second_max = changes;
         self
     }
 

@@ -290,6 +290,12 @@ impl Definition {
     }
 }
 
+impl std::fmt::Debug for Definition {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Definition").field(&self.pattern.text).finish()
+    }
+}
+
 /// The methods of one resource.
 pub(crate) struct Methods<R> {
     named: HashMap<String, Handler<R, Reply>>,
@@ -363,7 +369,6 @@ mod tests {
         let section = Resource::new("event.$event.section.$section")
             .owned_by("event.$event")
             .define(None)
-            .ok()
             .expect("valid");
         let name = "tickets.event.evt_1.section.s1";
         assert_eq!(section.key(name).as_deref(), Some("event.evt_1"));
@@ -374,7 +379,7 @@ mod tests {
         );
         assert_eq!(section.reset_pattern("tickets", "name.1"), None);
 
-        let order = Resource::new("order.$id").owned_by_name(16).define(None).ok().expect("valid");
+        let order = Resource::new("order.$id").owned_by_name(16).define(None).expect("valid");
         let key = order.key("tickets.order.o1").expect("owned");
         assert_eq!(order.reset_pattern("tickets", &key).as_deref(), Some("tickets.order.*"));
         assert_eq!(order.reset_pattern("tickets", "name.16"), None);

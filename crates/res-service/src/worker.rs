@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Subject;
 use bytes::Bytes;
@@ -327,6 +327,9 @@ async fn publish(
     change: &'static str,
     payload: Bytes,
 ) -> Result<(), TermEnded> {
+    if let Some(wait) = service.pace().reserve(Instant::now()) {
+        tokio::time::sleep(wait).await;
+    }
     if !lasts(service, route, term) {
         return Err(TermEnded);
     }

@@ -15,24 +15,35 @@ use tokio::sync::Mutex;
 
 const READY_SECONDS_MAX: u64 = 30;
 
+/// How a program is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Build {
+    /// Quick to build.
+    #[default]
+    Debug,
+    /// As it is deployed: what is measured.
+    Release,
+}
+
 /// The program of a package of this workspace, built first when it is not up to date: once per test program.
-pub async fn binary(package: &str) -> anyhow::Result<PathBuf> {
-    static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::const_new(None);
+pub async fn binary(package: &str, how: Build) -> anyhow::Result<PathBuf> {
+    static BUILT: Mutex<Option<HashMap<(String, Build), PathBuf>>> = Mutex::const_new(None);
     let mut built = BUILT.lock().await;
     let built = built.get_or_insert_default();
-    if let Some(path) = built.get(package) {
+    if let Some(path) = built.get(&(package.to_string(), how)) {
         return Ok(path.clone());
     }
     let name = package.to_string();
-    let path = tokio::task::spawn_blocking(move || build(&name)).await??;
-    built.insert(package.to_string(), path.clone());
+    let path = tokio::task::spawn_blocking(move || build(&name, how)).await??;
+    built.insert((package.to_string(), how), path.clone());
     Ok(path)
 }
 
-fn build(package: &str) -> anyhow::Result<PathBuf> {
+fn build(package: &str, how: Build) -> anyhow::Result<PathBuf> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
         .args(["build", "--quiet", "--message-format=json-render-diagnostics", "--bin", package])
         .args(["--package", package])
+        .args((how == Build::Release).then_some("--release"))
         .current_dir(Workspace::find().root())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -53,6 +64,7 @@ fn build(package: &str) -> anyhow::Result<PathBuf> {
 #[derive(Clone, Debug)]
 pub struct ServiceBuilder {
     package: String,
+    build: Build,
     replica: String,
     world: PathBuf,
     environment: Vec<(String, OsString)>,
@@ -63,13 +75,20 @@ impl ServiceBuilder {
     pub(crate) fn new(package: &str, world: &Path) -> ServiceBuilder {
         let replica = format!("{}-1", package.trim_start_matches("livehouse-"));
         let (package, world) = (package.to_string(), world.to_path_buf());
-        ServiceBuilder { package, replica, world, environment: Vec::new(), arguments: Vec::new() }
+        ServiceBuilder { package, build: Build::Debug, replica, world, environment: Vec::new(), arguments: Vec::new() }
     }
 
     /// Its replica name; one service of a name per world. Without this: `tickets-1` and so on.
     #[must_use]
     pub fn replica(mut self, name: &str) -> ServiceBuilder {
         self.replica = name.to_string();
+        self
+    }
+
+    /// Built as it is deployed, for measurements.
+    #[must_use]
+    pub fn release(mut self) -> ServiceBuilder {
+        self.build = Build::Release;
         self
     }
 
@@ -89,7 +108,7 @@ impl ServiceBuilder {
 
     /// Runs it to its end and gives its standard output: for commands such as `migrate`.
     pub async fn run(self) -> anyhow::Result<String> {
-        let program = binary(&self.package).await?;
+        let program = binary(&self.package, self.build).await?;
         let output = tokio::process::Command::new(program)
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -115,7 +134,7 @@ impl ServiceBuilder {
 
     /// Starts it and waits for nothing.
     pub async fn spawn(self) -> anyhow::Result<Service> {
-        let program = binary(&self.package).await?;
+        let program = binary(&self.package, self.build).await?;
         let folder = self.world.join(&self.replica);
         let spec = ProcessSpec::new(&self.replica, program, folder.join(format!("{}.log", self.replica)));
         let arguments = if self.arguments.is_empty() { vec!["serve".to_string()] } else { self.arguments };

@@ -6,11 +6,13 @@
 //! - [`live`]: what browsers see, in step with the database.
 //! - [`api`]: how is it asked and shown? The only RES.
 //! - [`react`], [`tick`]: why does it start without a user?
+//! - [`guard`]: what tests switch off to see an invariant fail.
 
 pub mod api;
 pub mod audit;
 pub mod catalogue;
 pub mod domain;
+pub mod guard;
 pub mod inventory;
 pub mod layout;
 pub mod live;

@@ -1,7 +1,17 @@
 import type { Money } from '../kernel/money'
 import { CallError } from '../live/connection'
 import type { AreaQuantity, Line } from '../venue/models'
-import { areaList, countOf, isSame, nothing, selectionOf, withArea, withoutSeats, withSeats, type Selection } from './selection'
+import {
+  areaList,
+  countOf,
+  isSame,
+  nothing,
+  selectionOf,
+  withArea,
+  withoutSeats,
+  withSeats,
+  type Selection,
+} from './selection'
 
 /** The hold that the reader has, as far as it is known. */
 export interface CurrentHold {
@@ -172,7 +182,12 @@ export class Basket {
         this.released(old)
       } else {
         const key = this.seller.key()
-        const request: HoldRequest = { seats: wanted.seats, areas: areaList(wanted), key, ...(old ? { replaces: old.id } : {}) }
+        const request: HoldRequest = {
+          seats: wanted.seats,
+          areas: areaList(wanted),
+          key,
+          ...(old ? { replaces: old.id } : {}),
+        }
         const answer = await this.persist(() => this.seller.hold(request))
         this.held(answer, wanted, old)
       }
@@ -193,7 +208,8 @@ export class Basket {
     }
     const added = wanted.seats.filter((seat) => !old?.selection.seats.includes(seat))
     const removed = (old?.selection.seats ?? []).filter((seat) => !wanted.seats.includes(seat))
-    if (added.length > 0 || countOf(wanted) > countOf(old?.selection ?? nothing)) this.tell({ kind: 'held', added, count: countOf(wanted) })
+    if (added.length > 0 || countOf(wanted) > countOf(old?.selection ?? nothing))
+      this.tell({ kind: 'held', added, count: countOf(wanted) })
     else this.tell({ kind: 'released', removed, count: countOf(wanted) })
   }
 
@@ -226,7 +242,10 @@ export class Basket {
       case 'tickets.seatTaken': {
         const seats = names(error.data.seats)
         const areas = names(error.data.areas)
-        this.wish = withoutSeats(this.wish, seats.length + areas.length > 0 ? seats : wanted.seats.filter((seat) => !before.seats.includes(seat)))
+        this.wish = withoutSeats(
+          this.wish,
+          seats.length + areas.length > 0 ? seats : wanted.seats.filter((seat) => !before.seats.includes(seat)),
+        )
         for (const area of areas) this.wish = withArea(this.wish, area, before.areas[area] ?? 0)
         // An answer that names nothing we asked for would be asked again for ever.
         if (isSame(this.wish, wanted)) giveUp()
@@ -267,7 +286,9 @@ export class Basket {
 
 function names(value: unknown): string[] {
   if (!Array.isArray(value)) return []
-  return value.map((entry: unknown) => (typeof entry === 'string' ? entry : String((entry as { area?: string }).area ?? '')))
+  return value.map((entry: unknown) =>
+    typeof entry === 'string' ? entry : String((entry as { area?: string }).area ?? ''),
+  )
 }
 
 /** A hold model as the basket knows it. */

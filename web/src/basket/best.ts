@@ -15,7 +15,13 @@ export interface Finding {
  * The best free seats beside each other in a section: towards the middle of the row and the front, and not such that a
  * single seat is left over beside them. Seats kept for wheelchairs and their companions are left to those who choose them.
  */
-export function bestTogether(venue: Venue, states: SeatStates, section: Section, party: number, isWanted: (category: number) => boolean): Finding | null {
+export function bestTogether(
+  venue: Venue,
+  states: SeatStates,
+  section: Section,
+  party: number,
+  isWanted: (category: number) => boolean,
+): Finding | null {
   let best: Finding | null = null
   let bestScore = -Infinity
   const rows = Math.max(1, section.rowEnd - section.rowStart)

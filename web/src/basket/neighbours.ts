@@ -39,7 +39,10 @@ export function alternatives(venue: Venue, states: SeatStates, lost: number[], o
   const anchors = own.filter((seat) => venue.sectionOf(seat) === section)
   const targets = anchors.length > 0 ? anchors : lost
   const isCandidate = (seat: number) =>
-    states.isFree(seat) && venue.seatCategory[seat] === venue.seatCategory[first] && !own.includes(seat) && !lost.includes(seat)
+    states.isFree(seat) &&
+    venue.seatCategory[seat] === venue.seatCategory[first] &&
+    !own.includes(seat) &&
+    !lost.includes(seat)
   let best: number[] | null = null
   let bestCost = REACH_PITCHES_MAX * section.pitch
   for (let row = section.rowStart; row < section.rowEnd; row++) {

@@ -14,16 +14,20 @@ export function dateTimeText(moment: string | number, timeZone: string, locale: 
 }
 
 export function timeText(moment: string | number, timeZone: string | undefined, locale: string): string {
-  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, { timeZone, hour: '2-digit', minute: '2-digit' }).format(
-    new Date(moment),
-  )
+  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, {
+    timeZone,
+    hour: '2-digit',
+    minute: '2-digit',
+  }).format(new Date(moment))
 }
 
 /** The reader's own time when it differs from the venue's at that moment, else null. Says the weekday when the day differs. */
 export function readersTime(moment: string, timeZone: string, locale: string, readersZone?: string): string | null {
   const zone = readersZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
   const wall = (inZone: string) =>
-    new Intl.DateTimeFormat('en-GB', { timeZone: inZone, dateStyle: 'short', timeStyle: 'short' }).format(new Date(moment))
+    new Intl.DateTimeFormat('en-GB', { timeZone: inZone, dateStyle: 'short', timeStyle: 'short' }).format(
+      new Date(moment),
+    )
   if (wall(zone) === wall(timeZone)) return null
   const day = (inZone: string) => wall(inZone).slice(0, 10)
   const time = timeText(moment, zone, locale)

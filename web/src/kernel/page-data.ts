@@ -19,11 +19,19 @@ export interface PageData {
 }
 
 export interface EventsPageData extends PageData {
-  events: { id: string; status: string; startsAt: string; timeZone: string; onSaleAt: string | null; total: number | null }[]
+  events: {
+    id: string
+    status: string
+    startsAt: string
+    timeZone: string
+    onSaleAt: string | null
+    total: number | null
+  }[]
 }
 
 export interface EventPageData extends PageData {
-  event: EventModel & { layoutUrl: string }
+  event: EventModel
+  layoutUrl: string
   availability: AvailabilityModel | null
 }
 

@@ -47,7 +47,13 @@ interface Resource {
   off(event: string, handler: (data: Record<string, unknown>) => void): unknown
 }
 
-const PERMANENT = new Set(['system.notFound', 'system.accessDenied', 'system.forbidden', 'system.invalidParams', 'system.invalidQuery'])
+const PERMANENT = new Set([
+  'system.notFound',
+  'system.accessDenied',
+  'system.forbidden',
+  'system.invalidParams',
+  'system.invalidQuery',
+])
 
 /** The one connection of a page: ResClient, with deadlines, retries and an end for every wait. */
 export class Live {
@@ -68,7 +74,8 @@ export class Live {
     })
     this.client.on('connect', () => this.changeLink('online'))
     this.client.on('disconnect', () => {
-      for (const reject of [...this.inFlight]) reject(new CallError('live.lost', 'The connection was lost before the answer came.'))
+      for (const reject of [...this.inFlight])
+        reject(new CallError('live.lost', 'The connection was lost before the answer came.'))
       this.changeLink('lost')
     })
     this.client.on('connectError', () => this.changeLink('lost'))
@@ -93,37 +100,57 @@ export class Live {
 
   /** Follows a model through every loss of the connection. Answers the function that stops it. */
   watch(resource: string, watcher: ModelWatcher): () => void {
-    return this.follow(resource, (found) => {
-      const change = (old: Record<string, unknown>) => watcher.value(found.props ?? {}, Object.keys(old))
-      found.on('change', change)
-      watcher.value(found.props ?? {}, null)
-      return () => found.off('change', change)
-    }, watcher.refused)
+    return this.follow(
+      resource,
+      (found) => {
+        const change = (old: Record<string, unknown>) => watcher.value(found.props ?? {}, Object.keys(old))
+        found.on('change', change)
+        watcher.value(found.props ?? {}, null)
+        return () => found.off('change', change)
+      },
+      watcher.refused,
+    )
   }
 
   /** Follows a collection of models and every model in it. */
   watchCollection(resource: string, watcher: CollectionWatcher): () => void {
-    return this.follow(resource, (found) => {
-      const followed = new Set<Resource>()
-      const tell = () => watcher.items((found.toArray?.() ?? []).map((item) => item.props ?? {}))
-      const renew = () => {
-        const present = new Set(found.toArray?.() ?? [])
-        for (const item of present) if (!followed.has(item)) { followed.add(item); item.on('change', tell) }
-        for (const item of followed) if (!present.has(item)) { followed.delete(item); item.off('change', tell) }
-        tell()
-      }
-      found.on('add', renew)
-      found.on('remove', renew)
-      renew()
-      return () => {
-        found.off('add', renew)
-        found.off('remove', renew)
-        for (const item of followed) item.off('change', tell)
-      }
-    }, watcher.refused)
+    return this.follow(
+      resource,
+      (found) => {
+        const followed = new Set<Resource>()
+        const tell = () => watcher.items((found.toArray?.() ?? []).map((item) => item.props ?? {}))
+        const renew = () => {
+          const present = new Set(found.toArray?.() ?? [])
+          for (const item of present)
+            if (!followed.has(item)) {
+              followed.add(item)
+              item.on('change', tell)
+            }
+          for (const item of followed)
+            if (!present.has(item)) {
+              followed.delete(item)
+              item.off('change', tell)
+            }
+          tell()
+        }
+        found.on('add', renew)
+        found.on('remove', renew)
+        renew()
+        return () => {
+          found.off('add', renew)
+          found.off('remove', renew)
+          for (const item of followed) item.off('change', tell)
+        }
+      },
+      watcher.refused,
+    )
   }
 
-  private follow(resource: string, attach: (found: Resource) => () => void, refused?: (error: CallError) => void): () => void {
+  private follow(
+    resource: string,
+    attach: (found: Resource) => () => void,
+    refused?: (error: CallError) => void,
+  ): () => void {
     let stopped = false
     let detach: (() => void) | null = null
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -169,7 +196,10 @@ export class Live {
         settle()
         reject(error)
       }
-      const timer = setTimeout(() => fail(new CallError('live.deadline', 'No answer came in time.')), ANSWER_MILLISECONDS_MAX)
+      const timer = setTimeout(
+        () => fail(new CallError('live.deadline', 'No answer came in time.')),
+        ANSWER_MILLISECONDS_MAX,
+      )
       this.inFlight.add(fail)
       answer.then(
         (value) => {
@@ -177,8 +207,17 @@ export class Live {
           resolve(value)
         },
         (problem: { code?: string; message?: string; data?: unknown }) => {
-          const code = problem.code === 'system.connectionError' || problem.code === 'system.disconnect' ? 'live.lost' : problem.code
-          fail(new CallError(code ?? 'live.lost', problem.message ?? String(problem), (problem.data ?? {}) as Record<string, unknown>))
+          const code =
+            problem.code === 'system.connectionError' || problem.code === 'system.disconnect'
+              ? 'live.lost'
+              : problem.code
+          fail(
+            new CallError(
+              code ?? 'live.lost',
+              problem.message ?? String(problem),
+              (problem.data ?? {}) as Record<string, unknown>,
+            ),
+          )
         },
       )
     })

@@ -10,13 +10,16 @@ export class DirectBus {
   private readonly handlers = new Map<string, { target: unknown; handler: Handler }[]>()
 
   on(target: unknown, events: string, handler: Handler, namespace = ''): this {
-    for (const name of namesOf(events, namespace)) this.handlers.set(name, [...(this.handlers.get(name) ?? []), { target, handler }])
+    for (const name of namesOf(events, namespace))
+      this.handlers.set(name, [...(this.handlers.get(name) ?? []), { target, handler }])
     return this
   }
 
   off(target: unknown, events: string, handler: Handler, namespace = ''): this {
     for (const name of namesOf(events, namespace)) {
-      const rest = (this.handlers.get(name) ?? []).filter((entry) => entry.target !== target || entry.handler !== handler)
+      const rest = (this.handlers.get(name) ?? []).filter(
+        (entry) => entry.target !== target || entry.handler !== handler,
+      )
       if (rest.length > 0) this.handlers.set(name, rest)
       else this.handlers.delete(name)
     }

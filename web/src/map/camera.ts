@@ -31,14 +31,23 @@ export function toPlan(camera: Camera, x: number, y: number): [number, number] {
 }
 
 export function viewBox(camera: Camera, { width, height }: Viewport): Box {
-  return { left: camera.x, top: camera.y, right: camera.x + width / camera.scale, bottom: camera.y + height / camera.scale }
+  return {
+    left: camera.x,
+    top: camera.y,
+    right: camera.x + width / camera.scale,
+    bottom: camera.y + height / camera.scale,
+  }
 }
 
 /** The camera that shows a whole box, in the middle of what the margins leave. */
 export function fitted(box: Box, viewport: Viewport, margin: Margin, scaleMax = Infinity): Camera {
   const width = Math.max(1, viewport.width - margin.left - margin.right)
   const height = Math.max(1, viewport.height - margin.top - margin.bottom)
-  const scale = Math.min(scaleMax, width / Math.max(1e-6, box.right - box.left), height / Math.max(1e-6, box.bottom - box.top))
+  const scale = Math.min(
+    scaleMax,
+    width / Math.max(1e-6, box.right - box.left),
+    height / Math.max(1e-6, box.bottom - box.top),
+  )
   return {
     x: (box.left + box.right) / 2 - (margin.left + width / 2) / scale,
     y: (box.top + box.bottom) / 2 - (margin.top + height / 2) / scale,

@@ -39,8 +39,11 @@ interface Pointer {
 export function listen(element: HTMLElement, handlers: GestureHandlers): () => void {
   const gestures = new Gestures(element, handlers)
   const stop = new AbortController()
-  const on = <K extends keyof HTMLElementEventMap>(name: K, run: (event: HTMLElementEventMap[K]) => void, passive = true) =>
-    element.addEventListener(name, run, { signal: stop.signal, passive })
+  const on = <K extends keyof HTMLElementEventMap>(
+    name: K,
+    run: (event: HTMLElementEventMap[K]) => void,
+    passive = true,
+  ) => element.addEventListener(name, run, { signal: stop.signal, passive })
   on('pointerdown', gestures.down)
   on('pointermove', gestures.move)
   on('pointerup', gestures.up)
@@ -68,7 +71,16 @@ class Gestures {
       this.wasPinch = false
       this.handlers.grab()
     }
-    this.pointers.set(event.pointerId, { x, y, startX: x, startY: y, startedAt: event.timeStamp, isTouch, isMoving: false, trail: [] })
+    this.pointers.set(event.pointerId, {
+      x,
+      y,
+      startX: x,
+      startY: y,
+      startedAt: event.timeStamp,
+      isTouch,
+      isMoving: false,
+      trail: [],
+    })
     if (this.pointers.size === 2) this.wasPinch = true
     if (!isTouch || this.handlers.ownsOneFinger() || this.pointers.size > 1) capture(this.element, event.pointerId)
   }
@@ -138,7 +150,8 @@ class Gestures {
 
   private tapped({ x, y, isTouch }: Pointer, at: number): void {
     const isDouble =
-      at - this.lastTap.at < DOUBLE_MILLISECONDS_MAX && Math.hypot(x - this.lastTap.x, y - this.lastTap.y) < DOUBLE_PIXELS_MAX
+      at - this.lastTap.at < DOUBLE_MILLISECONDS_MAX &&
+      Math.hypot(x - this.lastTap.x, y - this.lastTap.y) < DOUBLE_PIXELS_MAX
     this.lastTap = { x, y, at: isDouble ? Number.NEGATIVE_INFINITY : at }
     if (isDouble) this.handlers.doubleTap(x, y)
     else this.handlers.tap(x, y, isTouch)

@@ -1,17 +1,29 @@
-import { grown, isInside, overlap, type Box } from '../venue/geometry'
+import { grown, overlap, type Box } from '../venue/geometry'
 import { SeatGrid } from '../venue/seat-grid'
 import type { Section } from '../venue/venue'
-import { between, centred, clamped, easeOut, fitted, panned, toPlan, toScreen, viewBox, zoomedAt, type Camera, type Margin, type Viewport } from './camera'
+import {
+  between,
+  centred,
+  clamped,
+  easeOut,
+  fitted,
+  panned,
+  toPlan,
+  toScreen,
+  viewBox,
+  zoomedAt,
+  type Camera,
+  type Margin,
+  type Viewport,
+} from './camera'
 import { listen } from './gestures'
+import { isSameTarget, sectionsInView, targetAt, type Target } from './hit'
 import { measured } from './measure'
 import { Minimap } from './minimap'
 import { Painter, SEATS_PIXELS_MIN } from './painter'
 import { readPalette, type Palette } from './palette'
 import { Pulses } from './pulses'
 import { lookOf, type Scene } from './scene'
-
-/** What lies under a point of the map. */
-export type Target = { kind: 'seat'; seat: number } | { kind: 'area'; area: number } | { kind: 'section'; section: number }
 
 export interface MapHandlers {
   pickSeat(seat: number): void
@@ -30,11 +42,11 @@ const WORKING_PIXELS_TOUCH = 44
 const ZOOM_PIXELS_MAX = 76
 const MOTION_MILLISECONDS = 240
 const FLING_DECAY_MILLISECONDS = 280
-const SECTIONS_FOLLOWED_MAX = 48
-const SEATS_FOLLOWED_MAX = 12_000
 /** More seats than this are faster drawn all at once. */
 const SEATS_PATCHED_MAX = 40
 const SECTIONS_PATCHED_MAX = 10
+const FRAME_MILLISECONDS = 14
+const SETTLE_MILLISECONDS = 120
 const MARGIN: Margin = { top: 24, right: 24, bottom: 24, left: 24 }
 
 /** The seat map: two canvases, a camera, and hands. Draws only when something changed, and then only that. */
@@ -58,12 +70,13 @@ export class MapView {
   private readonly dirtySections = new Set<number>()
   private changedAt: number | null = null
   private arrived: { at: number; seats: number } | null = null
-  private readonly bornAt = performance.now()
+  private drawnAt = Number.NEGATIVE_INFINITY
   private isOverviewMeasured = false
   private isHidden = false
   private hovered: Target | null = null
   private wasZoomed = false
   private followTimer = 0
+  private settleTimer = 0
   private readonly stops: (() => void)[] = []
 
   constructor(
@@ -71,6 +84,8 @@ export class MapView {
     private readonly canvas: HTMLCanvasElement,
     private readonly scene: Scene,
     private readonly handlers: MapHandlers,
+    /** When the plan arrived, on `performance.now()`'s scale. */
+    private readonly planAt: number,
   ) {
     this.palette = this.readPalette()
     this.grid = new SeatGrid(scene.venue)
@@ -91,6 +106,7 @@ export class MapView {
   destroy(): void {
     cancelAnimationFrame(this.frame)
     clearTimeout(this.followTimer)
+    clearTimeout(this.settleTimer)
     for (const stop of this.stops) stop()
     this.overlay.remove()
     this.minimap.canvas.remove()
@@ -110,12 +126,17 @@ export class MapView {
     for (const seat of seats) this.dirtySeats.add(seat)
     if (since !== null) this.changedAt ??= since
     if (!this.isMotionReduced() && this.seatPixels >= SEATS_PIXELS_MIN) for (const seat of pulse) this.pulses.add(seat)
-    this.request()
+    // A lone change is drawn at once and is on the next picture; in a storm of them one drawing a frame is enough.
+    if (this.frame === 0 && performance.now() - this.drawnAt > FRAME_MILLISECONDS) this.drawFrame(performance.now())
+    else this.request()
   }
 
   /** A section's seats became known. */
   sectionArrived(section: Section, since: number): void {
-    this.arrived = { at: Math.min(this.arrived?.at ?? since, since), seats: (this.arrived?.seats ?? 0) + section.seatEnd - section.seatStart }
+    this.arrived = {
+      at: Math.min(this.arrived?.at ?? since, since),
+      seats: (this.arrived?.seats ?? 0) + section.seatEnd - section.seatStart,
+    }
     this.dirtySections.add(section.index)
     this.request()
   }
@@ -132,7 +153,14 @@ export class MapView {
   }
 
   zoomBy(factor: number): void {
-    this.moveTo(zoomedAt(this.camera, this.viewport.width / 2, this.viewport.height / 2, this.allowed(this.camera.scale * factor)))
+    this.moveTo(
+      zoomedAt(
+        this.camera,
+        this.viewport.width / 2,
+        this.viewport.height / 2,
+        this.allowed(this.camera.scale * factor),
+      ),
+    )
   }
 
   reset(): void {
@@ -185,6 +213,7 @@ export class MapView {
       },
       zoom: (x: number, y: number, factor: number) => {
         this.motion = null
+        this.settleSoon()
         this.set(zoomedAt(this.camera, x, y, this.allowed(this.camera.scale * factor)))
       },
       fling: (vx: number, vy: number) => this.fling(vx, vy),
@@ -211,7 +240,8 @@ export class MapView {
   private doubleTap(x: number, y: number): void {
     const target = this.targetAt(x, y, true)
     // Two quick taps on a seat are two taps: the second takes back the first.
-    if (target && (target.kind === 'area' || (target.kind === 'seat' && this.seatPixels >= PICK_PIXELS_MIN))) this.tap(x, y, true)
+    if (target && (target.kind === 'area' || (target.kind === 'seat' && this.seatPixels >= PICK_PIXELS_MIN)))
+      this.tap(x, y, true)
     else this.moveTo(zoomedAt(this.camera, x, y, this.allowed(this.camera.scale * 2)))
   }
 
@@ -220,7 +250,7 @@ export class MapView {
   }
 
   private setHovered(target: Target | null, x: number, y: number): void {
-    const isSame = JSON.stringify(target) === JSON.stringify(this.hovered)
+    const isSame = isSameTarget(target, this.hovered)
     this.hovered = target
     if (isSame && target?.kind === 'seat') return
     if (target?.kind === 'seat') ({ x, y } = this.placeOf(target.seat))
@@ -230,22 +260,7 @@ export class MapView {
   }
 
   private targetAt(x: number, y: number, isTouch: boolean): Target | null {
-    const { venue } = this.scene
-    const [planX, planY] = toPlan(this.camera, x, y)
-    if (this.seatPixels >= SEATS_PIXELS_MIN) {
-      const reach = Math.max(venue.pitch * 0.55, (isTouch ? 24 : 8) / this.camera.scale)
-      const seat = this.grid.nearest(planX, planY, reach)
-      if (seat !== null) return { kind: 'seat', seat }
-    }
-    const area = venue.areas.findIndex((candidate) => isInside(candidate.polygon, planX, planY))
-    if (area >= 0) return { kind: 'area', area }
-    const reach = (isTouch ? 10 : 0) / this.camera.scale
-    const hit = venue.sections.find(
-      ({ polygon, seatStart, seatEnd }) => seatEnd > seatStart && isInside(polygon, planX, planY),
-    )
-    if (hit) return { kind: 'section', section: hit.index }
-    const seat = this.grid.nearest(planX, planY, venue.pitch * 1.5 + reach)
-    return seat === null ? null : { kind: 'section', section: venue.rowOf(seat).section }
+    return targetAt(this.scene.venue, this.grid, this.camera, x, y, isTouch)
   }
 
   private fling(vx: number, vy: number): void {
@@ -280,6 +295,7 @@ export class MapView {
     this.motion = (now) => {
       const part = Math.min(1, (now - startedAt) / MOTION_MILLISECONDS)
       this.set(part === 1 ? to : between(from, to, easeOut(part), this.viewport))
+      if (part === 1) this.motion = null
       return part < 1
     }
     this.request()
@@ -304,28 +320,31 @@ export class MapView {
   }
 
   private allowed(scale: number): number {
-    return Math.max(this.home.scale, Math.min(Math.max(ZOOM_PIXELS_MAX / this.scene.venue.pitch, this.home.scale), scale))
+    return Math.max(
+      this.home.scale,
+      Math.min(Math.max(ZOOM_PIXELS_MAX / this.scene.venue.pitch, this.home.scale), scale),
+    )
+  }
+
+  private get isMoving(): boolean {
+    return this.motion !== null || this.settleTimer !== 0
+  }
+
+  /** While fingers zoom, seats are drawn from what there is; exactly a moment after they rest. */
+  private settleSoon(): void {
+    clearTimeout(this.settleTimer)
+    this.settleTimer = window.setTimeout(() => {
+      this.settleTimer = 0
+      this.allChanged()
+    }, SETTLE_MILLISECONDS)
   }
 
   private followSoon(): void {
     if (this.followTimer) return
     this.followTimer = window.setTimeout(() => {
       this.followTimer = 0
-      this.handlers.sectionsInView(this.followed())
+      this.handlers.sectionsInView(sectionsInView(this.scene.venue, this.camera, this.viewport))
     }, 90)
-  }
-
-  private followed(): Section[] {
-    if (this.seatPixels < SEATS_PIXELS_MIN) return []
-    const view = viewBox(this.camera, this.viewport)
-    const x = (view.left + view.right) / 2
-    const y = (view.top + view.bottom) / 2
-    let seats = 0
-    return this.scene.venue.sections
-      .filter((section) => section.seatEnd > section.seatStart && overlap(section.box, view))
-      .sort((a, b) => Math.hypot(a.centre[0] - x, a.centre[1] - y) - Math.hypot(b.centre[0] - x, b.centre[1] - y))
-      .slice(0, SECTIONS_FOLLOWED_MAX)
-      .filter((section) => (seats += section.seatEnd - section.seatStart) <= SEATS_FOLLOWED_MAX)
   }
 
   private watchSurroundings(): void {
@@ -339,11 +358,17 @@ export class MapView {
     }
     scheme.addEventListener('change', repaint)
     void document.fonts?.ready.then(() => this.allChanged())
-    this.stops.push(() => observer.disconnect(), () => scheme.removeEventListener('change', repaint))
+    this.stops.push(
+      () => observer.disconnect(),
+      () => scheme.removeEventListener('change', repaint),
+    )
   }
 
   private readPalette(): Palette {
-    return readPalette(this.root, this.scene.venue.categories.map(({ color }) => color))
+    return readPalette(
+      this.root,
+      this.scene.venue.categories.map(({ color }) => color),
+    )
   }
 
   private resize(): void {
@@ -378,6 +403,7 @@ export class MapView {
     if (this.viewport.width === 0 || this.isHidden) return
     if (this.motion && !this.motion(Math.max(now, performance.now()))) this.motion = null
     const start = performance.now()
+    this.drawnAt = start
     this.drawBase()
     this.drawOverlay()
     this.report(start)
@@ -387,9 +413,10 @@ export class MapView {
   private drawBase(): void {
     const view = viewBox(this.camera, this.viewport)
     const surface = { context: this.context, ...this.viewport, density: this.density }
-    const isPatch = !this.isAllDirty && this.dirtySeats.size <= SEATS_PATCHED_MAX && this.dirtySections.size <= SECTIONS_PATCHED_MAX
+    const isPatch =
+      !this.isAllDirty && this.dirtySeats.size <= SEATS_PATCHED_MAX && this.dirtySections.size <= SECTIONS_PATCHED_MAX
     if (isPatch) for (const box of this.dirtyBoxes(view)) this.paintClipped(surface, box)
-    else this.painter.paint(surface, this.camera, view)
+    else this.painter.paint(surface, this.camera, view, this.isMoving)
     this.isAllDirty = false
     this.dirtySeats.clear()
     this.dirtySections.clear()
@@ -411,7 +438,10 @@ export class MapView {
     return boxes.filter((box) => overlap(box, view))
   }
 
-  private paintClipped(surface: { context: CanvasRenderingContext2D; width: number; height: number; density: number }, box: Box): void {
+  private paintClipped(
+    surface: { context: CanvasRenderingContext2D; width: number; height: number; density: number },
+    box: Box,
+  ): void {
     const { context } = this
     const [left, top] = toScreen(this.camera, box.left, box.top)
     const [right, bottom] = toScreen(this.camera, box.right, box.bottom)
@@ -437,7 +467,10 @@ export class MapView {
     context.lineWidth = 2
     if (target.kind === 'seat') this.ring(context, target.seat)
     else {
-      const polygon = target.kind === 'area' ? this.scene.venue.areas[target.area]!.polygon : this.scene.venue.sections[target.section]!.polygon
+      const polygon =
+        target.kind === 'area'
+          ? this.scene.venue.areas[target.area]!.polygon
+          : this.scene.venue.sections[target.section]!.polygon
       context.lineJoin = 'round'
       context.beginPath()
       polygon.forEach(([x, y], index) => {
@@ -464,7 +497,7 @@ export class MapView {
     const drawing = performance.now() - start
     if (!this.isOverviewMeasured) {
       this.isOverviewMeasured = true
-      measured('map:overview', this.bornAt, drawing, this.scene.venue.seatCount)
+      measured('map:overview', this.planAt, drawing, this.scene.venue.seatCount)
     }
     if (this.arrived) measured('map:section', this.arrived.at, drawing, this.arrived.seats)
     if (this.changedAt !== null) measured('map:change', this.changedAt, drawing, 1)

@@ -4,7 +4,15 @@ import type { Camera } from './camera'
 import { paintAreaLabels, paintRowLabels, paintSectionLabels, paintShapeLabels } from './labels'
 import type { Palette } from './palette'
 import { formOf, lookOf, type Scene } from './scene'
-import { pathOf, placedShapes, rowLabels, sectionShapes, type PlacedShape, type RowLabel, type SectionShape } from './shapes'
+import {
+  pathOf,
+  placedShapes,
+  rowLabels,
+  sectionShapes,
+  type PlacedShape,
+  type RowLabel,
+  type SectionShape,
+} from './shapes'
 import { Sprites } from './sprites'
 
 /** Distance of seats on the screen, in pixels, from which seats are drawn; below it sections are shapes. */
@@ -32,7 +40,7 @@ export class Painter {
   private readonly sections: SectionShape[]
   private readonly areas: Path2D[]
   private readonly shapes: PlacedShape[]
-  private readonly rowLabels: RowLabel[]
+  private readonly rowLabels: RowLabel[][]
   private hatch: CanvasPattern | null = null
 
   constructor(
@@ -53,8 +61,11 @@ export class Painter {
     this.hatch = null
   }
 
-  /** Paints what lies in `box` (plan units). The caller clips when the box is not all that can be seen. */
-  paint(surface: Surface, camera: Camera, box: Box): void {
+  /**
+   * Paints what lies in `box` (plan units). The caller clips when the box is not all that can be seen. While the map
+   * moves, seats are stretched from pictures of about their size: making new ones for each step would cost the frame.
+   */
+  paint(surface: Surface, camera: Camera, box: Box, isMoving = false): void {
     const { context, density } = surface
     const scale = camera.scale * density
     const seatPixels = this.scene.venue.pitch * camera.scale
@@ -63,16 +74,18 @@ export class Painter {
     context.fillRect(0, 0, surface.width * density, surface.height * density)
     context.setTransform(scale, 0, 0, scale, -camera.x * scale, -camera.y * scale)
     context.lineJoin = context.lineCap = 'round'
-    this.paintShapes(context, camera)
+    this.paintShapes(context, camera, box)
     this.paintAreas(context, box, camera)
     this.paintSections(context, box, camera, seatPixels)
     context.setTransform(1, 0, 0, 1, 0, 0)
-    if (seatPixels >= SEATS_PIXELS_MIN) this.paintSeats(surface, camera, box, seatPixels)
+    if (seatPixels >= SEATS_PIXELS_MIN) this.paintSeats(surface, camera, box, seatPixels, isMoving)
     context.setTransform(density, 0, 0, density, 0, 0)
-    paintShapeLabels(context, camera, this.shapes, this.palette)
-    if (seatPixels >= ROWS_PIXELS_MIN) paintRowLabels(context, camera, box, this.rowLabels, this.scene.venue.pitch, this.palette)
+    paintShapeLabels(context, camera, box, this.shapes, this.palette)
+    if (seatPixels >= ROWS_PIXELS_MIN)
+      paintRowLabels(context, camera, box, this.scene.venue, this.rowLabels, this.palette)
     paintAreaLabels(context, camera, box, this.scene, this.palette)
-    if (seatPixels < SEATS_PIXELS_MIN * 1.6) paintSectionLabels(context, camera, box, this.scene, this.palette, seatPixels >= SEATS_PIXELS_MIN)
+    if (seatPixels < SEATS_PIXELS_MIN * 1.6)
+      paintSectionLabels(context, camera, box, this.scene, this.palette, seatPixels >= SEATS_PIXELS_MIN)
   }
 
   /** The whole plan, small and without words, for the minimap. */
@@ -80,15 +93,15 @@ export class Painter {
     const scale = camera.scale * density
     context.setTransform(scale, 0, 0, scale, -camera.x * scale, -camera.y * scale)
     context.lineJoin = context.lineCap = 'round'
-    this.paintShapes(context, camera)
+    this.paintShapes(context, camera, this.scene.venue.box)
     this.paintAreas(context, this.scene.venue.box, camera)
     this.paintSections(context, this.scene.venue.box, camera, 0)
   }
 
-  private paintShapes(context: CanvasRenderingContext2D, camera: Camera): void {
+  private paintShapes(context: CanvasRenderingContext2D, camera: Camera, view: Box): void {
     const { palette } = this
-    for (const { kind, path } of this.shapes) {
-      if (kind === 'text') continue
+    for (const { kind, path, box } of this.shapes) {
+      if (kind === 'text' || !overlap(box, view)) continue
       context.lineWidth = 1.25 / camera.scale
       context.strokeStyle = palette.sectionLine
       if (kind === 'line') {
@@ -119,7 +132,14 @@ export class Painter {
   }
 
   /** A shape that empties: its category's colour, stronger the more is free; hatched when nothing is. */
-  private fillByState(context: CanvasRenderingContext2D, path: Path2D, free: number | null, capacity: number, category: number, camera: Camera): void {
+  private fillByState(
+    context: CanvasRenderingContext2D,
+    path: Path2D,
+    free: number | null,
+    capacity: number,
+    category: number,
+    camera: Camera,
+  ): void {
     context.fillStyle = this.palette.section
     context.fill(path)
     if (free === 0) {
@@ -155,7 +175,13 @@ export class Painter {
     }
   }
 
-  private paintRibbons(context: CanvasRenderingContext2D, shape: SectionShape, free: number | null, seats: number, camera: Camera): void {
+  private paintRibbons(
+    context: CanvasRenderingContext2D,
+    shape: SectionShape,
+    free: number | null,
+    seats: number,
+    camera: Camera,
+  ): void {
     if (free === 0) {
       this.fillHatched(context, shape.outline, camera)
       return
@@ -178,7 +204,7 @@ export class Painter {
     context.fill(path)
   }
 
-  private paintSeats(surface: Surface, camera: Camera, box: Box, seatPixels: number): void {
+  private paintSeats(surface: Surface, camera: Camera, box: Box, seatPixels: number, isMoving: boolean): void {
     const { context, density } = surface
     const { venue } = this.scene
     const scale = camera.scale * density
@@ -188,16 +214,24 @@ export class Painter {
       const look = lookOf(this.scene, seat)
       const pitch = venue.sectionOf(seat).pitch
       const label = withNumbers && (look === 'free' || look === 'pending') ? venue.seatLabels[seat]! : ''
-      const sprite = this.sprites.get(look, formOf(venue, seat), category, pitch * SEAT_PART * scale, label)
+      const exact = pitch * SEAT_PART * scale
+      const drawn = isMoving ? nearSize(exact) : exact
+      const sprite = this.sprites.get(look, formOf(venue, seat), category, drawn, label)
+      const size = isMoving ? (sprite.width * exact) / Math.max(2, Math.round(drawn)) : sprite.width
       const isFaded = look === 'free' && !this.scene.isShown(category)
       if (isFaded) context.globalAlpha = FILTERED_ALPHA
-      const x = (venue.seatX[seat]! - camera.x) * scale - sprite.width / 2
-      const y = (venue.seatY[seat]! - camera.y) * scale - sprite.height / 2
-      context.drawImage(sprite, Math.round(x), Math.round(y))
+      const x = (venue.seatX[seat]! - camera.x) * scale - size / 2
+      const y = (venue.seatY[seat]! - camera.y) * scale - size / 2
+      if (isMoving) context.drawImage(sprite, x, y, size, size)
+      else context.drawImage(sprite, Math.round(x), Math.round(y))
       if (isFaded) context.globalAlpha = 1
     })
   }
+}
 
+/** One of few sizes, a sixth apart. */
+function nearSize(size: number): number {
+  return 1.16 ** Math.round(Math.log(size) / Math.log(1.16))
 }
 
 function hatchPattern(context: CanvasRenderingContext2D, color: string): CanvasPattern | null {

@@ -1,4 +1,4 @@
-import { boxOf, centreOf } from '../venue/geometry'
+import { boxOf, centreOf, type Box } from '../venue/geometry'
 import type { Point, ShapeFile } from '../venue/layout-file'
 import type { Venue } from '../venue/venue'
 
@@ -69,9 +69,12 @@ export interface RowLabel {
 /** How far beyond the last seat a row's label stands, in pitches. */
 const LABEL_DISTANCE = 0.9
 
-/** A label beyond both ends of every row; one in the middle where the rows of two sections meet under the same name. */
-export function rowLabels(venue: Venue): RowLabel[] {
-  const labels: RowLabel[] = []
+/**
+ * Labels beyond both ends of every row, per section; one in the middle where the rows of two sections meet under the
+ * same name.
+ */
+export function rowLabels(venue: Venue): RowLabel[][] {
+  const labels: RowLabel[][] = venue.sections.map(() => [])
   const cells = new Map<string, RowLabel>()
   const reach = venue.pitch * 1.1
   for (const { label, section, seatStart, seatEnd } of venue.rows) {
@@ -94,7 +97,7 @@ export function rowLabels(venue: Venue): RowLabel[] {
         continue
       }
       const placed = { text: label, x, y }
-      labels.push(placed)
+      labels[section]!.push(placed)
       cells.set(`${label} ${Math.round(x / reach)} ${Math.round(y / reach)}`, placed)
     }
   }
@@ -119,22 +122,21 @@ export interface PlacedShape {
   path: Path2D
   label: string | null
   centre: Point
-  width: number
-  height: number
+  box: Box
 }
 
 export function placedShapes(shapes: ShapeFile[]): PlacedShape[] {
   return shapes.map(({ kind, polygon, label }) => {
     const box = boxOf(polygon)
     const isOpen = kind === 'line'
-    const centre: Point = isOpen || kind === 'text' ? [(box.left + box.right) / 2, (box.top + box.bottom) / 2] : centreOf(polygon)
+    const centre: Point =
+      isOpen || kind === 'text' ? [(box.left + box.right) / 2, (box.top + box.bottom) / 2] : centreOf(polygon)
     return {
       kind,
       path: pathOf(polygon, !isOpen),
       label: label ?? null,
       centre,
-      width: box.right - box.left,
-      height: box.bottom - box.top,
+      box,
     }
   })
 }

@@ -130,7 +130,8 @@ export class Sprites {
 function outline(context: CanvasRenderingContext2D, form: Form, size: number): void {
   context.beginPath()
   if (form === 'round') context.arc(0, 0, size / 2, 0, Math.PI * 2)
-  else context.roundRect(-size * 0.46, -size * 0.46, size * 0.92, size * 0.92, size * (form === 'accessible' ? 0.16 : 0.3))
+  else
+    context.roundRect(-size * 0.46, -size * 0.46, size * 0.92, size * 0.92, size * (form === 'accessible' ? 0.16 : 0.3))
 }
 
 function check(context: CanvasRenderingContext2D, size: number, ink: string): void {

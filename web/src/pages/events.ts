@@ -52,4 +52,5 @@ const observer = new IntersectionObserver(
   },
   { rootMargin: NEAR },
 )
-for (const card of document.querySelectorAll<HTMLElement>('[data-event]')) if (known.has(card.dataset.event!)) observer.observe(card)
+for (const card of document.querySelectorAll<HTMLElement>('[data-event]'))
+  if (known.has(card.dataset.event!)) observer.observe(card)

@@ -10,7 +10,11 @@ export interface CategoryCount {
 }
 
 /** Free places per category, in the plan's order; null before anything is known. */
-export function categoryCounts(venue: Venue, states: SeatStates, freeOf: (id: string) => number | null): CategoryCount[] | null {
+export function categoryCounts(
+  venue: Venue,
+  states: SeatStates,
+  freeOf: (id: string) => number | null,
+): CategoryCount[] | null {
   const counts: CategoryCount[] = venue.categories.map(() => ({ free: 0, isEstimate: false }))
   for (const section of venue.sections) {
     if (section.seatEnd === section.seatStart) continue

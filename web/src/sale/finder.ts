@@ -23,7 +23,12 @@ export class Finder {
 
   async find(party: number, isWanted: (category: number) => boolean): Promise<Proposal | null> {
     const sections = this.venue.sections
-      .filter((section) => section.seatEnd > section.seatStart && section.categories.some(isWanted) && (this.freeOf(section.id) ?? 1) >= party)
+      .filter(
+        (section) =>
+          section.seatEnd > section.seatStart &&
+          section.categories.some(isWanted) &&
+          (this.freeOf(section.id) ?? 1) >= party,
+      )
       .sort((a, b) => this.distance(a) - this.distance(b))
       .slice(0, SECTIONS_MAX)
     this.follower.follow('search', sections)
@@ -49,7 +54,8 @@ export class Finder {
 
   /** What people look at: the stage, else the pitch, else the middle. */
   private focus(): [number, number] {
-    const shape = this.venue.shapes.find(({ kind }) => kind === 'stage') ?? this.venue.shapes.find(({ kind }) => kind === 'pitch')
+    const shape =
+      this.venue.shapes.find(({ kind }) => kind === 'stage') ?? this.venue.shapes.find(({ kind }) => kind === 'pitch')
     const box = shape ? boxOf(shape.polygon) : this.venue.box
     return [(box.left + box.right) / 2, (box.top + box.bottom) / 2]
   }

@@ -62,7 +62,8 @@ export class SectionFollower {
       const seq = this.states.sequenceOf(section)
       if (seq === undefined) continue
       const rows: Record<string, string> = {}
-      for (let row = section.rowStart; row < section.rowEnd; row++) rows[this.venue.rows[row]!.id] = this.states.rowText(row)
+      for (let row = section.rowStart; row < section.rowEnd; row++)
+        rows[this.venue.rows[row]!.id] = this.states.rowText(row)
       result[section.id] = { seq, rows }
     }
     return result

@@ -21,12 +21,18 @@ export function messageOf(notice: Notice, venue: Venue, near: number[] | null, o
   switch (notice.kind) {
     case 'held': {
       const seats = indices(notice.added)
-      const text = seats.length === 1 ? words.held(seatTitle(venue, seats[0]!)) : words.heldMany(notice.added.length || notice.count)
+      const text =
+        seats.length === 1
+          ? words.held(seatTitle(venue, seats[0]!))
+          : words.heldMany(notice.added.length || notice.count)
       return { text, tone: 'good' }
     }
     case 'released': {
       const seats = indices(notice.removed)
-      return { text: seats.length === 1 ? words.released(seatTitle(venue, seats[0]!)) : words.releasedMany, tone: 'plain' }
+      return {
+        text: seats.length === 1 ? words.released(seatTitle(venue, seats[0]!)) : words.releasedMany,
+        tone: 'plain',
+      }
     }
     case 'taken':
       return takenMessage(venue, indices(notice.seats), notice.areas, near, own)
@@ -62,7 +68,9 @@ function takenMessage(venue: Venue, lost: number[], areas: string[], near: numbe
   const names = near.map((seat) => venue.seatLabels[seat]!)
   const row = venue.rowOf(near[0]!)
   const isSameRow = lost.some((seat) => venue.rowOf(seat) === row)
-  const isBesideOwn = own.some((seat) => venue.rowOf(seat) === row && near.some((other) => Math.abs(other - seat) === 1))
+  const isBesideOwn = own.some(
+    (seat) => venue.rowOf(seat) === row && near.some((other) => Math.abs(other - seat) === 1),
+  )
   sentences.push(isSameRow ? words.near(names, isBesideOwn) : words.nearRow(row.label, names, isBesideOwn))
   return {
     text: sentences.join(' '),

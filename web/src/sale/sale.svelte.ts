@@ -37,6 +37,8 @@ export interface OpenSale {
   states: SeatStates
   follower: SectionFollower
   finder: Finder
+  /** When the plan arrived, on `performance.now()`'s scale. */
+  planAt: number
 }
 
 /** One event's sale as this page sees it. Components read its state; the map reads it through `scene`. */
@@ -66,7 +68,7 @@ export class Sale {
   private countTimer = 0
 
   constructor(
-    page: EventPageData,
+    private readonly page: EventPageData,
     readonly live: Live,
     readonly clock: ServerClock,
     readonly announcer: Announcer,
@@ -74,9 +76,14 @@ export class Sale {
     this.event = page.event
     this.availability = page.availability
     this.memory = new HoldMemory(page.event.id)
-    this.basket = new Basket(this.seller(), () => this.basketChanged(), (notice) => this.tell(notice), () => this.event.seatsPerHoldMax || Infinity)
+    this.basket = new Basket(
+      this.seller(),
+      () => this.basketChanged(),
+      (notice) => this.tell(notice),
+      () => this.event.seatsPerHoldMax || Infinity,
+    )
     this.watchEvent()
-    void this.loadLayout(page.event.layoutUrl)
+    void this.loadLayout()
   }
 
   /** A place that comes back to a sold-out event can be taken at once. */
@@ -203,7 +210,7 @@ export class Sale {
 
   async retryLayout(): Promise<void> {
     this.problem = null
-    await this.loadLayout((this.event as EventPageData['event']).layoutUrl ?? `/layouts/${this.event.layout}.json`)
+    await this.loadLayout()
   }
 
   private explain(seat: number): void {
@@ -245,18 +252,21 @@ export class Sale {
     this.each((listener) => listener.availability?.([...sections]))
   }
 
-  private async loadLayout(url: string): Promise<void> {
+  private async loadLayout(): Promise<void> {
     try {
+      const url = this.page.layoutUrl
       const answer = await fetch(url, { signal: AbortSignal.timeout(LAYOUT_MILLISECONDS_MAX) })
       if (!answer.ok) throw new Error(`the plan ${url} answered ${answer.status}`)
-      this.opened(new Venue((await answer.json()) as LayoutFile))
+      const text = await answer.text()
+      const planAt = performance.now()
+      this.opened(new Venue(JSON.parse(text) as LayoutFile), planAt)
     } catch (error) {
       console.error(error)
       this.problem = 'layout'
     }
   }
 
-  private opened(venue: Venue): void {
+  private opened(venue: Venue, planAt: number): void {
     const states = new SeatStates(venue)
     const follower = new SectionFollower(this.live, venue, this.event.id, states, {
       arrived: (section, since) => {
@@ -267,7 +277,7 @@ export class Sale {
       changed: (section, changes, since) => this.seatsChanged(section, changes, since),
       forgotten: () => this.version++,
     })
-    this.open = { venue, states, follower, finder: new Finder(venue, states, follower, this.freeOf) }
+    this.open = { venue, states, follower, finder: new Finder(venue, states, follower, this.freeOf), planAt }
     for (const area of venue.areas) {
       this.live.watch(`tickets.event.${this.event.id}.area.${area.id}`, {
         value: ({ free }) => {
@@ -284,8 +294,16 @@ export class Sale {
   private seatsChanged(_section: Section, changes: SeatChange[], since: number): void {
     this.version++
     this.countSoon()
-    const taken = changes.filter(({ seat, before, after }) => before === State.free && after === State.held && !this.claims.has(seat))
-    this.each((listener) => listener.seats?.(changes.map(({ seat }) => seat), since, taken.map(({ seat }) => seat)))
+    const taken = changes.filter(
+      ({ seat, before, after }) => before === State.free && after === State.held && !this.claims.has(seat),
+    )
+    this.each((listener) =>
+      listener.seats?.(
+        changes.map(({ seat }) => seat),
+        since,
+        taken.map(({ seat }) => seat),
+      ),
+    )
   }
 
   private countSoon(): void {
@@ -372,7 +390,9 @@ export class Sale {
     }
     for (const id of this.basket.current?.selection.seats ?? []) put(id, this.basket.has(id) ? 'held' : 'leaving')
     for (const id of this.basket.wanted.seats) put(id, this.basket.isHeld(id) ? 'held' : 'pending')
-    const different = [...new Set([...this.claims.keys(), ...next.keys()])].filter((seat) => this.claims.get(seat) !== next.get(seat))
+    const different = [...new Set([...this.claims.keys(), ...next.keys()])].filter(
+      (seat) => this.claims.get(seat) !== next.get(seat),
+    )
     this.claims = next
     const areas = new Set(venue.areas.map(({ section }) => section))
     this.version++
@@ -387,7 +407,8 @@ export class Sale {
     if (!open) return
     const { venue, states } = open
     const own = this.basket.wanted.seats.map((id) => venue.seat(id)).filter((seat) => seat !== undefined)
-    const lost = notice.kind === 'taken' ? notice.seats.map((id) => venue.seat(id)).filter((seat) => seat !== undefined) : []
+    const lost =
+      notice.kind === 'taken' ? notice.seats.map((id) => venue.seat(id)).filter((seat) => seat !== undefined) : []
     const near = lost.length > 0 ? alternatives(venue, states, lost, own) : null
     const message = messageOf(notice, venue, near, own)
     if (!message) return

@@ -24,7 +24,9 @@ export function statusOf(
       return { text: words.paused, tone: 'wait' }
     case 'announced':
       return {
-        text: event.onSaleAt ? words.announcedAt(dateTimeText(event.onSaleAt, event.timeZone, texts.locale)) : words.announced,
+        text: event.onSaleAt
+          ? words.announcedAt(dateTimeText(event.onSaleAt, event.timeZone, texts.locale))
+          : words.announced,
         tone: 'soon',
       }
     case 'onSale':

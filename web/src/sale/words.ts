@@ -36,5 +36,11 @@ export function seatName(sale: Sale, seat: number): string {
     attributes & Attribute.companion ? words.companion : '',
     attributes & Attribute.restricted ? words.restricted : '',
   ].filter(Boolean)
-  return texts.seat.name(venue.rowOf(seat).label, venue.seatLabels[seat]!, venue.sectionOf(seat).name, extras.join(', '), stateText(sale, seat))
+  return texts.seat.name(
+    venue.rowOf(seat).label,
+    venue.seatLabels[seat]!,
+    venue.sectionOf(seat).name,
+    extras.join(', '),
+    stateText(sale, seat),
+  )
 }

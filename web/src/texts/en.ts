@@ -40,7 +40,8 @@ export const texts = {
 
   phases: {
     announcedTitle: 'The sale opens soon',
-    announcedText: (moment: string) => `Seats can be chosen from ${moment}. This page opens by itself; there is no need to reload.`,
+    announcedText: (moment: string) =>
+      `Seats can be chosen from ${moment}. This page opens by itself; there is no need to reload.`,
     announcedUnknown: 'The date of the sale is not set yet.',
     opensIn: 'Opens in',
     opening: 'Opening…',
@@ -80,7 +81,8 @@ export const texts = {
   legend: {
     label: 'Prices: choose which are shown',
     all: 'All prices',
-    free: (count: number, isEstimate: boolean) => (isEstimate ? `about ${number(count)} free` : `${number(count)} free`),
+    free: (count: number, isEstimate: boolean) =>
+      isEstimate ? `about ${number(count)} free` : `${number(count)} free`,
     keys: 'Signs',
     key: {
       free: 'Free',
@@ -95,7 +97,8 @@ export const texts = {
   seat: {
     title: (row: string, seat: string) => `Row ${row}, seat ${seat}`,
     /** "Row A, seat 14, Stalls, 45 euros, available" */
-    name: (row: string, seat: string, section: string, price: string, state: string) => `Row ${row}, seat ${seat}, ${section}, ${price}, ${state}`,
+    name: (row: string, seat: string, section: string, price: string, state: string) =>
+      `Row ${row}, seat ${seat}, ${section}, ${price}, ${state}`,
     state: {
       free: 'available',
       mine: 'in your basket',
@@ -105,13 +108,19 @@ export const texts = {
       blocked: 'not for sale',
       unknown: 'state not known yet',
     },
-    attributes: { accessible: 'wheelchair place', companion: 'companion seat', restricted: 'restricted view', aisle: 'at the aisle' },
+    attributes: {
+      accessible: 'wheelchair place',
+      companion: 'companion seat',
+      restricted: 'restricted view',
+      aisle: 'at the aisle',
+    },
     row: (label: string) => `Row ${label}`,
   },
 
   list: {
     heading: 'Seats as a list',
-    intro: 'Choose a section, then a row and a seat. Only what you can choose is listed. Arrow keys move between seats, Enter takes one, Enter again gives it back.',
+    intro:
+      'Choose a section, then a row and a seat. Only what you can choose is listed. Arrow keys move between seats, Enter takes one, Enter again gives it back.',
     section: (name: string, free: number | null) => (free === null ? name : `${name}, ${number(free)} free`),
     open: (name: string) => `Seats in ${name}`,
     rowFree: (label: string, count: number) => `Row ${label}, ${plural(count, 'seat', 'seats')} to choose`,
@@ -142,7 +151,8 @@ export const texts = {
     title: 'Your seats',
     empty: 'Nothing chosen yet',
     emptyText: 'Tap a seat and it is yours to decide about, at once. Nobody else can take it meanwhile.',
-    remaining: (minutes: number) => (minutes < 1 ? 'Less than a minute left' : `${plural(minutes, 'minute', 'minutes')} left`),
+    remaining: (minutes: number) =>
+      minutes < 1 ? 'Less than a minute left' : `${plural(minutes, 'minute', 'minutes')} left`,
     remainingSeconds: (seconds: number) => `${plural(seconds, 'second', 'seconds')} left`,
     heldFor: 'Held for you for',
     extend: 'More time',
@@ -179,7 +189,8 @@ export const texts = {
     found: (where: string, reasons: string[]) => `${where}: ${list(reasons)}.`,
     reasonTogether: 'together',
     reasonAlone: 'free now',
-    reasonRow: (row: number) => (row === 0 ? 'front row' : row < 5 ? `${['', '2nd', '3rd', '4th', '5th'][row]!} row` : ''),
+    reasonRow: (row: number) =>
+      row === 0 ? 'front row' : row < 5 ? `${['', '2nd', '3rd', '4th', '5th'][row]!} row` : '',
     reasonCentral: 'in the middle',
   },
 
@@ -202,9 +213,12 @@ export const texts = {
     notFree: (seat: string) => `Seat ${seat} is held by somebody. If it comes back, you see it here at once.`,
     sold: (seat: string) => `Seat ${seat} is sold.`,
     blocked: (seat: string) => `Seat ${seat} is not for sale.`,
-    tooMany: (max: number) => `You can hold ${plural(max, 'place', 'places')} at a time. Give one back to take another.`,
+    tooMany: (max: number) =>
+      `You can hold ${plural(max, 'place', 'places')} at a time. Give one back to take another.`,
     limit: (max: number | null) =>
-      max === null ? 'You have as many places for this event as one person can have.' : `One person can have ${plural(max, 'place', 'places')} for this event.`,
+      max === null
+        ? 'You have as many places for this event as one person can have.'
+        : `One person can have ${plural(max, 'place', 'places')} for this event.`,
     notOnSale: 'The sale is not open at this moment.',
     busy: 'Many people are choosing right now, and this one did not get through. Please try again.',
     unknownSeat: 'This place is not part of the event any more. Reload the page to see the new plan.',
@@ -227,7 +241,8 @@ export const texts = {
       refunded: 'Refunded',
     },
     awaitingTitle: 'Your seats are reserved',
-    awaitingText: (time: string) => `Nobody else can take them until ${time}. When your payment arrives, this page shows it by itself.`,
+    awaitingText: (time: string) =>
+      `Nobody else can take them until ${time}. When your payment arrives, this page shows it by itself.`,
     paidTitle: 'See you there',
     paidText: 'Your order is paid. Keep its number; this page always shows how things stand.',
     freeText: 'There is nothing to pay. Keep the order number; this page always shows how things stand.',

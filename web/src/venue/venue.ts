@@ -1,4 +1,15 @@
-import { boxOf, centreOf, chordsThrough, emptyBox, grown, include, includeBox, median, outlineOfRows, type Box } from './geometry'
+import {
+  boxOf,
+  centreOf,
+  chordsThrough,
+  emptyBox,
+  grown,
+  include,
+  includeBox,
+  median,
+  outlineOfRows,
+  type Box,
+} from './geometry'
 import type { CategoryFile, LayoutFile, Point, SectionFile, ShapeFile } from './layout-file'
 
 export interface Row {
@@ -92,7 +103,10 @@ export class Venue {
     this.name = file.name
     this.categories = file.categories
     this.shapes = file.shapes ?? []
-    this.seatCount = file.sections.reduce((sum, { rows }) => sum + rows.reduce((count, { seats }) => count + seats.length, 0), 0)
+    this.seatCount = file.sections.reduce(
+      (sum, { rows }) => sum + rows.reduce((count, { seats }) => count + seats.length, 0),
+      0,
+    )
     this.seatX = new Float32Array(this.seatCount)
     this.seatY = new Float32Array(this.seatCount)
     this.seatRow = new Uint32Array(this.seatCount)
@@ -102,7 +116,9 @@ export class Venue {
     this.seatLabels = new Array<string>(this.seatCount)
     const categoryIndex = new Map(file.categories.map(({ id }, index) => [id, index]))
     for (const section of file.sections) this.addSection(section, categoryIndex)
-    this.pitch = median(this.sections.filter(({ seatEnd, seatStart }) => seatEnd > seatStart).map(({ pitch }) => pitch)) || PITCH_FALLBACK
+    this.pitch =
+      median(this.sections.filter(({ seatEnd, seatStart }) => seatEnd > seatStart).map(({ pitch }) => pitch)) ||
+      PITCH_FALLBACK
     this.box = this.measure(file)
   }
 
@@ -165,7 +181,18 @@ export class Venue {
       counts.set(category, (counts.get(category) ?? 0) + area.capacity)
       this.areaById.set(area.id, this.areas.length)
       const { id, name, capacity } = area
-      return this.areas.push({ id, name, capacity, category, section: index, polygon, box: boxOf(polygon), centre: centreOf(polygon) }) - 1
+      return (
+        this.areas.push({
+          id,
+          name,
+          capacity,
+          category,
+          section: index,
+          polygon,
+          box: boxOf(polygon),
+          centre: centreOf(polygon),
+        }) - 1
+      )
     })
     const ranked = [...counts].sort(([, a], [, b]) => b - a).map(([category]) => category)
     const given = file.polygon && file.polygon.length > 2 ? file.polygon : null
@@ -218,7 +245,10 @@ export class Venue {
     const seat = (one.seatStart + one.seatEnd) >> 1
     let nearest = Infinity
     for (let index = other.seatStart; index < other.seatEnd; index++) {
-      nearest = Math.min(nearest, Math.hypot(this.seatX[index]! - this.seatX[seat]!, this.seatY[index]! - this.seatY[seat]!))
+      nearest = Math.min(
+        nearest,
+        Math.hypot(this.seatX[index]! - this.seatX[seat]!, this.seatY[index]! - this.seatY[seat]!),
+      )
     }
     return nearest
   }

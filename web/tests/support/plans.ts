@@ -3,7 +3,10 @@ import { SeatStates } from '../../src/venue/states'
 import { Venue } from '../../src/venue/venue'
 
 /** A plan of straight rows, 50 apart in the row and 90 between rows, as the generated venues are. */
-export function plan(sections: { id: string; rows: number; seats: number; category?: string }[], areas: AreaFile[] = []): LayoutFile {
+export function plan(
+  sections: { id: string; rows: number; seats: number; category?: string }[],
+  areas: AreaFile[] = [],
+): LayoutFile {
   let left = 0
   const placed = sections.map(({ id, rows, seats, category = 'stalls' }) => {
     const start = left
@@ -15,10 +18,13 @@ export function plan(sections: { id: string; rows: number; seats: number; catego
       rows: Array.from({ length: rows }, (_row, line) => ({
         id: `${id}-${line + 1}`,
         label: String.fromCharCode(65 + line),
-        seats: Array.from(
-          { length: seats },
-          (_seat, index): SeatFile => ({ id: `${id}-${line + 1}-${index + 1}`, label: String(index + 1), x: start + index * 50, y: line * 90, category }),
-        ),
+        seats: Array.from({ length: seats }, (_seat, index): SeatFile => ({
+          id: `${id}-${line + 1}-${index + 1}`,
+          label: String(index + 1),
+          x: start + index * 50,
+          y: line * 90,
+          category,
+        })),
       })),
     }
   })

@@ -137,7 +137,7 @@ impl State {
             self.reset(&serde_json::from_slice(&message.payload).expect("a reset is JSON")).await;
         } else if let Some(rest) = subject.strip_prefix("event.") {
             let (name, change) = rest.rsplit_once('.').unwrap();
-            self.change(&name.to_owned(), change, &message.payload);
+            self.change(name, change, &message.payload);
         } else if subject.starts_with(&self.name) {
             self.answer(&message);
         }

@@ -163,6 +163,8 @@ async fn a_late_owner_demotes_itself_before_it_publishes_anything() {
     let losing = Arc::clone(&lost);
     let gate = Arc::new(tokio::sync::Semaphore::new(1));
     let (held, read) = (Arc::clone(&gate), Arc::clone(&truth));
+    let entered = Arc::new(AtomicU32::new(0));
+    let entering = Arc::clone(&entered);
     // The get handler can be held up, as a slow database would.
     let builder = Builder::new("test")
         .replica("a")
@@ -174,6 +176,7 @@ async fn a_late_owner_demotes_itself_before_it_publishes_anything() {
         .resource(
             Resource::model("event.$event.section.$section", move |_: Get| {
                 let (gate, truth) = (Arc::clone(&held), Arc::clone(&read));
+                entering.fetch_add(1, Ordering::SeqCst);
                 async move {
                     let seq = truth.load(Ordering::SeqCst);
                     gate.acquire().await.unwrap().forget();
@@ -187,11 +190,12 @@ async fn a_late_owner_demotes_itself_before_it_publishes_anything() {
     world.ask("get.test.event.1.section.s", "").await;
     let mut wire = world.listen().await;
     truth.store(1, Ordering::SeqCst);
+    wire.request("get.test.event.1.section.s", "reply.late", "").await;
+    eventually("the old owner reads", || entered.load(Ordering::SeqCst), |times| *times == 2).await;
     let refreshing = tokio::spawn({
         let first = first.clone();
         async move { first.refresh_now("test.event.1.section.s").await }
     });
-    wire.request("get.test.event.1.section.s", "reply.late", "").await;
     breakable.broken.store(true, Ordering::SeqCst);
     let second = start(&world, replica("b", &truth).lease(lease), &["event.1"]).await;
     owner_is(&second, "event.1").await;

@@ -17,7 +17,11 @@ use serde_json::{Value, json};
 use crate::gateway::{Gateway, REQUEST_TIMEOUT};
 use crate::world::World;
 
-const RESOURCES: u64 = 12;
+const RESOURCES: u64 = 128;
+/// So many resources are written and visited at a time. The window moves on, as what goes wrong with the last change of
+/// a resource shows only if no other change follows.
+const WINDOW: u64 = 6;
+const STEPS: u64 = 600;
 const KEYS: u64 = 3;
 const REPLICAS: usize = 3;
 const TIME_TO_LIVE: Duration = Duration::from_millis(500);
@@ -56,10 +60,11 @@ struct Database {
     random: Random,
     failing: Arc<AtomicBool>,
     slow_milliseconds: u64,
+    stalls: bool,
 }
 
 impl Database {
-    fn new(random: &Random, slow_milliseconds: u64) -> Self {
+    fn new(random: &Random, slow_milliseconds: u64, stalls: bool) -> Self {
         let rows = (0..RESOURCES)
             .map(|n| (name(n), if is_model(n) { json!({"seq": 0}) } else { json!([]) }))
             .collect();
@@ -68,15 +73,18 @@ impl Database {
             random: random.clone(),
             failing: Arc::default(),
             slow_milliseconds,
+            stalls,
         }
     }
 
     /// Reads with a pause before and one after, so that what is read may be old when it is answered.
     async fn read(&self, name: &str) -> Result<Value, Error> {
         self.random.pause(self.slow_milliseconds).await;
+        let stalls = self.stalls && self.random.is_one_in(60);
         let row = self.rows.lock().unwrap().get(name).cloned();
         let failing = self.failing.load(Ordering::SeqCst) && self.random.is_one_in(3);
-        self.random.pause(self.slow_milliseconds).await;
+        // Longer than the lease lasts: whoever reads this may not own it any more when it is read.
+        self.random.pause(if stalls { 800 } else { self.slow_milliseconds }).await;
         if failing { Err(Error::internal("the database is down")) } else { row.ok_or(Error::NOT_FOUND) }
     }
 
@@ -190,11 +198,11 @@ struct History {
 }
 
 impl History {
-    async fn new(seed: u64, slow_milliseconds: u64) -> Self {
+    async fn new(seed: u64, slow_milliseconds: u64, stalls: bool) -> Self {
         let world = World::new().await;
         let random = Random::new(seed);
         let lease = MemoryLease::new(TIME_TO_LIVE);
-        let database = Database::new(&random, slow_milliseconds);
+        let database = Database::new(&random, slow_milliseconds, stalls);
         let mut replicas = Vec::new();
         for number in 0..REPLICAS {
             replicas.push(Replica::start(&world, &lease, &database, number as u64).await);
@@ -215,17 +223,22 @@ impl History {
         crate::world::eventually("every key has an owner", owned, |owned| *owned).await;
     }
 
+    /// A resource of the window.
+    fn any_name(&self, step: u64) -> String {
+        name(step * (RESOURCES - WINDOW) / STEPS + self.random.below(WINDOW))
+    }
+
     /// One write, said to any replica that is asked to.
-    async fn write(&self, may_delete: bool) {
-        let name = name(self.random.below(RESOURCES));
+    async fn write(&self, step: u64, may_delete: bool) {
+        let name = self.any_name(step);
         self.database.write(&name, may_delete);
         let replica = &self.replicas[usize::try_from(self.random.below(REPLICAS as u64)).unwrap()];
         replica.service.refresh(&name).await.unwrap();
     }
 
-    fn visit(&self) {
+    fn visit(&self, step: u64) {
         let gateway = &self.gateways[usize::try_from(self.random.below(2)).unwrap()];
-        let name = name(self.random.below(RESOURCES));
+        let name = self.any_name(step);
         if self.random.is_one_in(3) { gateway.drop_resource(&name) } else { gateway.subscribe(&name) }
     }
 
@@ -296,7 +309,7 @@ fn seeds(count: u64) -> Vec<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_failures_every_gateway_is_right_with_no_reset_to_help() {
     for seed in seeds(3) {
-        let history = History::new(seed, 6).await;
+        let history = History::new(seed, 6, false).await;
         history.owned().await;
         // The resets that go with the acquisitions are not what is to be proved here: wait until they are over.
         let resets = || {
@@ -308,10 +321,10 @@ async fn without_failures_every_gateway_is_right_with_no_reset_to_help() {
         };
         tokio::time::sleep(REQUEST_TIMEOUT + Duration::from_millis(1500)).await;
         let before = resets();
-        for _ in 0..500 {
+        for step in 0..STEPS {
             match history.random.below(3) {
-                0 => history.visit(),
-                _ => history.write(true).await,
+                0 => history.visit(step),
+                _ => history.write(step, true).await,
             }
             history.random.pause(3).await;
         }
@@ -326,12 +339,12 @@ async fn without_failures_every_gateway_is_right_with_no_reset_to_help() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_failovers_and_failures_every_gateway_becomes_right() {
     for seed in seeds(3) {
-        let mut history = History::new(seed, 6).await;
+        let mut history = History::new(seed, 6, true).await;
         history.owned().await;
-        for step in 0..400 {
+        for step in 0..STEPS {
             match history.random.below(3) {
-                0 => history.visit(),
-                _ => history.write(false).await,
+                0 => history.visit(step),
+                _ => history.write(step, false).await,
             }
             history.random.pause(4).await;
             if step % 40 == 39 {

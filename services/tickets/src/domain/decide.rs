@@ -9,6 +9,7 @@ use super::command::{Command, Holder, Issue, Outcome, Place, Refusal};
 use super::hold::{AreaItem, Hold, SeatItem, State};
 use super::sale::Rules;
 use super::world::{Difference, Request, Seat, World};
+use crate::guard::Guard;
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +101,7 @@ fn repeat(world: &World, place: &Place, earlier: Request) -> Decision {
 
 fn place_new(world: &mut World, place: &Place, rules: &Rules) -> Decision {
     let has = world.allowances.get(&(place.event, place.buyer)).copied().unwrap_or(0);
-    if has + place.units() as i32 > rules.seats_per_buyer_max as i32 {
+    if has + place.units() as i32 > rules.seats_per_buyer_max as i32 && !Guard::BuyersHaveALimit.is_off() {
         return refused(Refusal::LimitReached { max: rules.seats_per_buyer_max });
     }
     if let Some(obstacle) = obstacle(world, place.event, &place.seats, &place.areas) {
@@ -282,10 +283,11 @@ fn sell(world: &mut World, hold: Hold, order: OrderId) -> Decision {
     if hold.order != Some(order) {
         return refused(Refusal::HoldNotActive);
     }
-    if hold.state == State::Sold {
+    let once = !Guard::HoldsAreSoldOnce.is_off();
+    if once && hold.state == State::Sold {
         return done(hold);
     }
-    if !hold.is_active(world.now) {
+    if once && !hold.is_active(world.now) {
         return sell_late(world, hold, order);
     }
     for item in &hold.seats {

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use super::{Error, rows};
 use crate::domain::command::{Command, Place};
 use crate::domain::hold::Hold;
-use crate::domain::world::{Request, Section, SectionKey, World};
+use crate::domain::world::{Request, Seat, Section, SectionKey, World};
+use crate::guard::Guard;
 
 /// The statements of a batch, prepared once a connection.
 struct Statements {
@@ -151,7 +152,8 @@ fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
         world.sections.insert((row.get("event"), row.get::<_, i16>("number").cast_unsigned()), section);
     }
     for row in seats {
-        world.seats.insert((row.get("event"), row.get::<_, i32>("seat").cast_unsigned()), rows::seat(row)?);
+        let state = if Guard::SeatsAreLookedAt.is_off() { Seat::Free } else { rows::seat(row)? };
+        world.seats.insert((row.get("event"), row.get::<_, i32>("seat").cast_unsigned()), state);
     }
     for row in named.iter().chain(overdue_seats).chain(answered) {
         let hold = rows::hold(row)?;

@@ -14,6 +14,7 @@ use super::{Error, facts};
 use crate::catalogue::Catalogue;
 use crate::domain::hold::Hold;
 use crate::domain::world::{Changes, Seat, World};
+use crate::guard::Guard;
 
 type Written<'a> = BoxFuture<'a, Result<(), tokio_postgres::Error>>;
 
@@ -119,7 +120,11 @@ async fn take_seats(connection: &Object, changes: &Changes) -> Result<(), tokio_
     if events.is_empty() {
         return Ok(());
     }
-    run(connection, STATEMENTS[1], &[&events, &seats, &letters, &holds, &(events.len() as i64)]).await
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [&events, &seats, &letters, &holds, &(events.len() as i64)];
+    if Guard::OnlyFreeSeatsAreTaken.is_off() {
+        return run(connection, &STATEMENTS[1].replace("and seat.state = 'f'", ""), &values).await;
+    }
+    run(connection, STATEMENTS[1], &values).await
 }
 
 async fn sell_seats(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {

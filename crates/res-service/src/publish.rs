@@ -1,0 +1,192 @@
+//! What a service says: of its own accord, and in answer.
+
+use std::sync::Arc;
+
+use async_nats::Subject;
+use async_nats::subject::ToSubject;
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+use crate::group::{Job, Route};
+use crate::name::{check_change_name, check_reset_pattern, is_part};
+use crate::reply::error_json;
+use crate::service::Service;
+use crate::statistics::count;
+
+/// Patterns in one reset message.
+const PATTERNS_PER_RESET: usize = 500;
+
+impl Service {
+    /// Publishes a custom change, which clients see but which does not change the resource's state.
+    pub async fn emit<T: Serialize + ?Sized>(
+        &self,
+        resource_id: impl AsRef<str>,
+        change: &str,
+        payload: &T,
+    ) -> Result<(), Error> {
+        check_change_name(change)?;
+        let name = self.own_name(resource_id.as_ref())?;
+        let payload = serde_json::to_vec(payload).map_err(Error::internal)?;
+        self.publish(format!("event.{name}.{change}"), payload.into()).await
+    }
+
+    /// Tells other services that a resource has come into being.
+    pub async fn create(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
+        let name = self.own_name(resource_id.as_ref())?;
+        self.publish(format!("event.{name}.create"), Bytes::new()).await
+    }
+
+    /// Tells that a resource is gone. Clients that have it lose it, and later changes do not reach them. Its get handler
+    /// must answer [`Error::NOT_FOUND`] by now; a [`Service::refresh`] would then say the same by itself.
+    pub async fn delete(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
+        let name = self.own_name(resource_id.as_ref())?;
+        let route = self.find(name).map(|definition| Route::new(Arc::clone(definition), name));
+        let owned = route
+            .filter(|route| route.key.as_deref().is_some_and(|key| self.ownership().term(key).is_some()));
+        let Some(route) = owned else {
+            return self.publish(format!("event.{name}.delete"), Bytes::new()).await;
+        };
+        let (done, deleted) = oneshot::channel();
+        let group = Arc::clone(&route.group);
+        self.groups().push(self, &group, Job::Delete { route, done });
+        deleted.await.unwrap_or_else(|_| {
+            Err(Error::internal("the service stopped before it could delete the resource"))
+        })
+    }
+
+    /// Makes the gateways ask again who may do what with a resource.
+    pub async fn reaccess(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
+        let name = self.own_name(resource_id.as_ref())?;
+        self.publish(format!("event.{name}.reaccess"), Bytes::new()).await
+    }
+
+    /// Makes the gateways ask again for all `resources` they have, and for all `access` they were granted, that match
+    /// these full patterns (`tickets.event.*.section.*`, `tickets.>`).
+    ///
+    /// A gateway that is already asking passes a reset over, so this is no way to announce a change.
+    pub async fn reset(&self, resources: &[&str], access: &[&str]) -> Result<(), Error> {
+        resources.iter().chain(access).try_for_each(|pattern| check_reset_pattern(pattern))?;
+        self.publish_reset(resources, access).await;
+        Ok(())
+    }
+
+    /// Sets the token of a client's connection; `&()` clears it. Called in an auth handler, it reaches the gateway
+    /// before the answer. With a `token_id` it can be found by [`Service::reset_tokens`].
+    pub async fn set_token<T: Serialize + ?Sized>(
+        &self,
+        cid: &str,
+        token: &T,
+        token_id: Option<&str>,
+    ) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct Token<'a, T: ?Sized> {
+            token: &'a T,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            tid: Option<&'a str>,
+        }
+        if !is_part(cid) {
+            return Err(Error::internal(format!("{cid:?} is not the id of a connection")));
+        }
+        let payload = serde_json::to_vec(&Token { token, tid: token_id }).map_err(Error::internal)?;
+        self.publish(format!("conn.{cid}.token"), payload.into()).await
+    }
+
+    /// Makes the gateways send an auth request to `subject` (e.g. `auth.identity.session.renew`) for every connection
+    /// whose token has one of these ids. Its handler sets the connection's new token, or none.
+    pub async fn reset_tokens(&self, token_ids: &[&str], subject: &str) -> Result<(), Error> {
+        let parts =
+            subject.strip_prefix("auth.").filter(|rest| rest.contains('.') && crate::name::is_name(rest));
+        if parts.is_none() {
+            return Err(Error::internal(format!(
+                "{subject:?} is not the subject of an authentication: auth.<resource>.<method>"
+            )));
+        }
+        if token_ids.is_empty() {
+            return Ok(());
+        }
+        let payload = serde_json::json!({"tids": token_ids, "subject": subject}).to_string();
+        self.publish("system.tokenReset", payload.into()).await
+    }
+}
+
+/// What the other modules of the crate use.
+impl Service {
+    /// Publishes a reset of patterns that are known to be valid.
+    pub(crate) async fn publish_reset(&self, resources: &[&str], access: &[&str]) {
+        #[derive(Serialize)]
+        struct Reset<'a> {
+            #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+            resources: &'a [&'a str],
+            #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+            access: &'a [&'a str],
+        }
+        let resources =
+            resources.chunks(PATTERNS_PER_RESET).map(|resources| Reset { resources, access: &[] });
+        let access = access.chunks(PATTERNS_PER_RESET).map(|access| Reset { resources: &[], access });
+        let mut resets: Vec<Reset<'_>> = resources.chain(access).collect();
+        if let [first, second] = resets.as_mut_slice()
+            && first.access.is_empty()
+            && second.resources.is_empty()
+        {
+            first.access = second.access;
+            resets.truncate(1);
+        }
+        for reset in resets {
+            count(&self.statistics().resets_published);
+            match serde_json::to_vec(&reset) {
+                Ok(payload) => self.send("system.reset", payload.into()).await,
+                Err(error) => tracing::error!("a reset could not be written: {error}"),
+            }
+        }
+    }
+
+    /// Publishes; what goes wrong is for the caller.
+    pub(crate) async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), Error> {
+        self.client().publish(subject, payload).await.map_err(Error::internal)
+    }
+
+    /// Publishes; what goes wrong is for the log, as there is nobody to tell.
+    pub(crate) async fn send(&self, subject: impl ToSubject, payload: Bytes) {
+        if let Err(error) = self.publish(subject, payload).await {
+            tracing::error!(error.cause = error.cause_chain(), "a message could not be published");
+        }
+    }
+
+    /// Answers a request. An answer that does not fit into a message is an error instead, and never silence.
+    pub(crate) async fn answer(&self, reply: Subject, payload: Bytes, name: &str) {
+        let bytes_max = self.client().max_payload();
+        if payload.len() > bytes_max {
+            let error = Error::internal(format!(
+                "the answer has {} bytes, more than NATS takes ({bytes_max}); split the resource or raise max_payload",
+                payload.len()
+            ));
+            self.note_error(&error, name);
+            return self.send(reply, error_json(&error)).await;
+        }
+        self.send(reply, payload).await;
+    }
+
+    pub(crate) async fn answer_error(&self, reply: Subject, error: &Error, name: &str) {
+        self.note_error(error, name);
+        self.send(reply, error_json(error)).await;
+    }
+
+    pub(crate) async fn answer_busy(&self, reply: Subject) {
+        count(&self.statistics().busy_replies);
+        count(&self.statistics().error_replies);
+        self.send(reply, self.busy_reply()).await;
+    }
+
+    /// Counts an error that is being answered, and logs it once if the fault lies here.
+    pub(crate) fn note_error(&self, error: &Error, name: &str) {
+        count(&self.statistics().error_replies);
+        if error.is_internal() {
+            count(&self.statistics().internal_error_replies);
+            tracing::error!(res.resource = %name, error.cause = error.cause_chain(), "a request failed: {error}");
+        } else {
+            tracing::debug!(res.resource = %name, error.cause = error.cause_chain(), "a request was refused: {error}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! People who watch: they come and go through real gateways and note everything that should not be.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use livehouse_contract::id::EventId;
+use livehouse_testkit::parts::{Resgate, ResgateOptions};
+use livehouse_testkit::{ResClient, try_wait_until};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Map, Value};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::hall;
+use super::stage::Stage;
+
+/// Everything a live view may get wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Resources that were compared with the database, over all viewers.
+    pub(crate) compared: usize,
+    /// Those that differed for good, with the difference.
+    pub(crate) diverged: Vec<String>,
+    /// Where a `seq` went back before somebody's eyes.
+    pub(crate) went_back: Vec<String>,
+    /// What the protocol does not allow.
+    pub(crate) violations: Vec<String>,
+    /// Pushes that were seen.
+    pub(crate) changes: usize,
+}
+
+/// A gateway beside the stage's own: it has a cache and subscriptions of its own, and nobody is known to it.
+pub(crate) async fn gateway(stage: &Stage, name: &str) -> Resgate {
+    let folder = stage.world.folder().join(name);
+    Resgate::start(folder, &stage.world.nats().url(), ResgateOptions::default().without_authentication()).await.unwrap()
+}
+
+/// A viewer who subscribes and unsubscribes at random until told to stay, and then watches everything.
+struct Viewer {
+    client: ResClient,
+    resources: Arc<Vec<String>>,
+    random: StdRng,
+    /// The `seq` that was last seen of each resource, at an unsubscription.
+    left_at: HashMap<String, i64>,
+    /// When a resource was subscribed to last, and the `seq` it had then.
+    came_at: HashMap<String, (Instant, i64)>,
+    went_back: Vec<String>,
+}
+
+/// Viewers at work.
+pub(crate) struct Viewers {
+    stay: CancellationToken,
+    tasks: JoinSet<(Viewer, Pushes)>,
+}
+
+/// What a viewer's pushes came to.
+struct Pushes {
+    count: usize,
+    went_back: Vec<String>,
+}
+
+impl Viewers {
+    /// So many viewers at every one of these gateways, watching all resources of `events`.
+    pub(crate) async fn start(gateways: &[&Resgate], each: usize, events: &[EventId]) -> Self {
+        let resources: Arc<Vec<String>> = Arc::new(events.iter().flat_map(|event| hall::resources(*event)).collect());
+        let stay = CancellationToken::new();
+        let seed: u64 = rand::random();
+        println!("the viewers' seed is {seed}");
+        let mut tasks = JoinSet::new();
+        for (position, gateway) in gateways.iter().enumerate() {
+            for number in 0..each {
+                let viewer = Viewer {
+                    client: ResClient::connect(&gateway.live_url()).await.unwrap(),
+                    resources: resources.clone(),
+                    random: StdRng::seed_from_u64(seed ^ (position * 1_000 + number) as u64),
+                    left_at: HashMap::new(),
+                    came_at: HashMap::new(),
+                    went_back: Vec::new(),
+                };
+                tasks.spawn(viewer.watch(stay.clone()));
+            }
+        }
+        Self { stay, tasks }
+    }
+
+    /// Lets everybody subscribe to everything, calls `quiet` (which ends the sale), and compares what they see with
+    /// the database for as long as `patience` allows.
+    pub(crate) async fn finish(mut self, stage: &Stage, patience: Duration, quiet: impl Future<Output = ()>) -> Report {
+        self.stay.cancel();
+        let mut viewers = Vec::new();
+        while let Some(watched) = self.tasks.join_next().await {
+            viewers.push(watched.unwrap());
+        }
+        quiet.await;
+        let mut truth = BTreeMap::new();
+        for event in &stage.events {
+            truth.extend(hall::truth(&stage.pool, *event).await);
+        }
+        let mut report = Report::default();
+        let deadline = Instant::now() + patience;
+        for (viewer, pushes) in viewers {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            report.compared += truth.len();
+            report.diverged.extend(differences(&viewer.client, &truth, left).await);
+            report.went_back.extend(viewer.went_back);
+            report.went_back.extend(pushes.went_back);
+            report.violations.extend(viewer.client.violations());
+            report.changes += pushes.count;
+        }
+        report
+    }
+}
+
+/// How a client's models differ from the database once `patience` is over.
+pub(crate) async fn differences(
+    client: &ResClient,
+    truth: &BTreeMap<String, Map<String, Value>>,
+    patience: Duration,
+) -> Vec<String> {
+    let differing = || {
+        let differs = |(resource, expected): (&String, &Map<String, Value>)| {
+            let seen = client.model(resource);
+            (seen.as_ref() != Some(expected)).then(|| {
+                let (seen, expected) = (Value::from(seen.unwrap_or_default()), Value::from(expected.clone()));
+                format!("{resource} is {seen} instead of {expected}")
+            })
+        };
+        truth.iter().filter_map(differs).collect::<Vec<_>>()
+    };
+    let _last_state = try_wait_until("models as the database has them", patience, || async {
+        let differing = differing();
+        if differing.is_empty() { Ok(()) } else { Err(differing.len().to_string()) }
+    })
+    .await;
+    differing()
+}
+
+fn seq_of(model: Option<&Map<String, Value>>) -> Option<i64> {
+    model?.get("seq")?.as_i64()
+}
+
+impl Viewer {
+    async fn watch(mut self, stay: CancellationToken) -> (Self, Pushes) {
+        let changes = self.client.changes();
+        let mut watched: Vec<String> = Vec::new();
+        while !stay.is_cancelled() {
+            let resource = self.resources[self.random.random_range(0..self.resources.len())].clone();
+            if watched.contains(&resource) {
+                continue;
+            }
+            self.come(&resource).await;
+            watched.push(resource);
+            // Half of all resources at once: the gateway keeps some, and drops and fetches others.
+            if watched.len() > self.resources.len() / 8 {
+                let leaving = watched.swap_remove(self.random.random_range(0..watched.len()));
+                self.leave(&leaving).await;
+            }
+            tokio::time::sleep(Duration::from_millis(self.random.random_range(0..8))).await;
+        }
+        for resource in self.resources.clone().iter().filter(|resource| !watched.contains(*resource)) {
+            self.come(resource).await;
+        }
+        let pushes = read(changes, &self.came_at);
+        (self, pushes)
+    }
+
+    /// Subscribes; while nobody owns the resource that may fail, and a browser tries again.
+    async fn come(&mut self, resource: &str) {
+        let subscribed = try_wait_until(&format!("a subscription to {resource}"), super::stage::PATIENCE, || async {
+            self.client.subscribe(resource).await.map_err(|error| error.to_string())
+        });
+        if let Err(message) = subscribed.await {
+            self.went_back.push(message);
+            return;
+        }
+        let Some(seq) = seq_of(self.client.model(resource).as_ref()) else { return };
+        if self.left_at.get(resource).is_some_and(|left| seq < *left) {
+            self.went_back.push(format!("{resource} had seq {} and came back with {seq}", self.left_at[resource]));
+        }
+        self.came_at.insert(resource.to_owned(), (Instant::now(), seq));
+    }
+
+    async fn leave(&mut self, resource: &str) {
+        if let Some(seq) = seq_of(self.client.model(resource).as_ref()) {
+            self.left_at.insert(resource.to_owned(), seq);
+        }
+        self.client.unsubscribe(resource).await.unwrap();
+    }
+}
+
+/// Looks through everything that was pushed so far for a `seq` that went back.
+fn read(
+    mut changes: tokio::sync::broadcast::Receiver<livehouse_testkit::Change>,
+    came_at: &HashMap<String, (Instant, i64)>,
+) -> Pushes {
+    let mut pushes = Pushes { count: 0, went_back: Vec::new() };
+    let mut last: HashMap<String, i64> = HashMap::new();
+    loop {
+        let change = match changes.try_recv() {
+            Ok(change) => change,
+            // The oldest were dropped; what follows is in order again.
+            Err(tokio::sync::broadcast::error::TryRecvError::Lagged(_)) => continue,
+            Err(_) => return pushes,
+        };
+        let Some(seq) = change.data["values"]["seq"].as_i64() else { continue };
+        pushes.count += 1;
+        let came = came_at.get(&change.rid).filter(|(at, _)| change.at > *at).map(|(_, seq)| *seq);
+        let before = last.insert(change.rid.clone(), seq).max(came);
+        if before.is_some_and(|before| seq < before) {
+            pushes.went_back.push(format!("{} went from seq {} to {seq}", change.rid, before.unwrap_or_default()));
+        }
+    }
+}
