@@ -237,6 +237,23 @@ async fn a_stopped_owner_hands_over_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d16_an_owner_whose_connection_was_away_resets_what_it_owns() {
+    let world = World::new().await;
+    let (lease, truth) = (MemoryLease::new(TIME_TO_LIVE), Truth::default());
+    let client = world.connect().await;
+    let builder = replica("a", &truth).lease(lease).request_timeout(Duration::from_secs(60));
+    let service = builder.start(client.clone()).await.unwrap();
+    service.own_keys(["event.1"]);
+    let resets = || service.statistics().resets_published.load(Ordering::SeqCst);
+    eventually("the reset of the acquisition is out", resets, |resets| *resets == 1).await;
+    let mut wire = world.listen().await;
+    client.force_reconnect().await.unwrap();
+    let reset = wire.next_where(|subject| subject == "system.reset").await;
+    assert_eq!(reset.1, r#"{"resources":["test.event.1.section.*"]}"#);
+    assert_eq!(service.statistics().reconnects.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomer_gets_its_share_and_every_key_has_one_owner() {
     let world = World::new().await;
     let (lease, truth) = (MemoryLease::new(TIME_TO_LIVE), Truth::default());

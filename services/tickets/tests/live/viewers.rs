@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use livehouse_contract::id::EventId;
 use livehouse_testkit::parts::{Resgate, ResgateOptions};
-use livehouse_testkit::{ResClient, try_wait_until};
+use livehouse_testkit::{Change, ResClient, try_wait_until};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value};
-use tokio::task::JoinSet;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::hall;
@@ -52,20 +54,22 @@ struct Viewer {
 /// Viewers at work.
 pub(crate) struct Viewers {
     stay: CancellationToken,
-    tasks: JoinSet<(Viewer, Pushes)>,
+    home: CancellationToken,
+    tasks: JoinSet<(Viewer, JoinHandle<Vec<Push>>)>,
 }
 
-/// What a viewer's pushes came to.
-struct Pushes {
-    count: usize,
-    went_back: Vec<String>,
+/// One push that carried a `seq`.
+struct Push {
+    resource: String,
+    seq: i64,
+    at: Instant,
 }
 
 impl Viewers {
     /// So many viewers at every one of these gateways, watching all resources of `events`.
     pub(crate) async fn start(gateways: &[&Resgate], each: usize, events: &[EventId]) -> Self {
         let resources: Arc<Vec<String>> = Arc::new(events.iter().flat_map(|event| hall::resources(*event)).collect());
-        let stay = CancellationToken::new();
+        let (stay, home) = (CancellationToken::new(), CancellationToken::new());
         let seed: u64 = rand::random();
         println!("the viewers' seed is {seed}");
         let mut tasks = JoinSet::new();
@@ -79,10 +83,10 @@ impl Viewers {
                     came_at: HashMap::new(),
                     went_back: Vec::new(),
                 };
-                tasks.spawn(viewer.watch(stay.clone()));
+                tasks.spawn(viewer.watch(stay.clone(), home.clone()));
             }
         }
-        Self { stay, tasks }
+        Self { stay, home, tasks }
     }
 
     /// Lets everybody subscribe to everything, calls `quiet` (which ends the sale), and compares what they see with
@@ -100,14 +104,18 @@ impl Viewers {
         }
         let mut report = Report::default();
         let deadline = Instant::now() + patience;
-        for (viewer, pushes) in viewers {
+        for (viewer, _) in &viewers {
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             report.compared += truth.len();
             report.diverged.extend(differences(&viewer.client, &truth, left).await);
+        }
+        self.home.cancel();
+        for (viewer, pushes) in viewers {
+            let pushes = pushes.await.unwrap();
+            report.went_back.extend(steps_back(&pushes, &viewer.came_at));
             report.went_back.extend(viewer.went_back);
-            report.went_back.extend(pushes.went_back);
             report.violations.extend(viewer.client.violations());
-            report.changes += pushes.count;
+            report.changes += pushes.len();
         }
         report
     }
@@ -142,8 +150,8 @@ fn seq_of(model: Option<&Map<String, Value>>) -> Option<i64> {
 }
 
 impl Viewer {
-    async fn watch(mut self, stay: CancellationToken) -> (Self, Pushes) {
-        let changes = self.client.changes();
+    async fn watch(mut self, stay: CancellationToken, home: CancellationToken) -> (Self, JoinHandle<Vec<Push>>) {
+        let pushes = tokio::spawn(note(self.client.changes(), home));
         let mut watched: Vec<String> = Vec::new();
         while !stay.is_cancelled() {
             let resource = self.resources[self.random.random_range(0..self.resources.len())].clone();
@@ -162,7 +170,6 @@ impl Viewer {
         for resource in self.resources.clone().iter().filter(|resource| !watched.contains(*resource)) {
             self.come(resource).await;
         }
-        let pushes = read(changes, &self.came_at);
         (self, pushes)
     }
 
@@ -190,26 +197,40 @@ impl Viewer {
     }
 }
 
-/// Looks through everything that was pushed so far for a `seq` that went back.
-fn read(
-    mut changes: tokio::sync::broadcast::Receiver<livehouse_testkit::Change>,
-    came_at: &HashMap<String, (Instant, i64)>,
-) -> Pushes {
-    let mut pushes = Pushes { count: 0, went_back: Vec::new() };
-    let mut last: HashMap<String, i64> = HashMap::new();
+/// Notes everything that is pushed until `home`.
+async fn note(mut changes: Receiver<Change>, home: CancellationToken) -> Vec<Push> {
+    let mut pushes = Vec::new();
     loop {
-        let change = match changes.try_recv() {
-            Ok(change) => change,
-            // The oldest were dropped; what follows is in order again.
-            Err(tokio::sync::broadcast::error::TryRecvError::Lagged(_)) => continue,
-            Err(_) => return pushes,
+        let change = tokio::select! {
+            () = home.cancelled() => return pushes,
+            change = changes.recv() => change,
         };
-        let Some(seq) = change.data["values"]["seq"].as_i64() else { continue };
-        pushes.count += 1;
-        let came = came_at.get(&change.rid).filter(|(at, _)| change.at > *at).map(|(_, seq)| *seq);
-        let before = last.insert(change.rid.clone(), seq).max(came);
-        if before.is_some_and(|before| seq < before) {
-            pushes.went_back.push(format!("{} went from seq {} to {seq}", change.rid, before.unwrap_or_default()));
+        match change {
+            Ok(change) => {
+                if let Some(seq) = change.data["values"]["seq"].as_i64() {
+                    pushes.push(Push { resource: change.rid, seq, at: change.at });
+                }
+            }
+            // Some were missed here, not by the viewer; what follows is in order again.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return pushes,
         }
     }
+}
+
+/// Pushes whose `seq` is lower than what was seen before.
+fn steps_back(pushes: &[Push], came_at: &HashMap<String, (Instant, i64)>) -> Vec<String> {
+    let mut last: HashMap<&str, i64> = HashMap::new();
+    let step = |push: &Push, before: Option<i64>| {
+        let before = before.filter(|before| push.seq < *before)?;
+        Some(format!("{} went from seq {before} to {}", push.resource, push.seq))
+    };
+    pushes
+        .iter()
+        .filter_map(|push| {
+            let came = came_at.get(&push.resource).filter(|(at, _)| push.at > *at).map(|(_, seq)| *seq);
+            let before = last.insert(&push.resource, push.seq).max(came);
+            step(push, before)
+        })
+        .collect()
 }
