@@ -74,9 +74,9 @@ describe('dates', () => {
     expect(readersTime(moment, 'Europe/Berlin', 'en', 'Asia/Tokyo')).toBe('Sunday, 04:00')
   })
 
-  it('count down in whole seconds, rounded up, and never below zero', () => {
-    expect(remaining(10_000, 9_001)).toEqual({ seconds: 1, clock: '0:01' })
-    expect(remaining(600_000, 54_900)).toEqual({ seconds: 546, clock: '9:06' })
+  it('count down in whole seconds, and never promise more than there are', () => {
+    expect(remaining(10_000, 9_001)).toEqual({ seconds: 0, clock: '0:00' })
+    expect(remaining(600_000, 53_900)).toEqual({ seconds: 546, clock: '9:06' })
     expect(remaining(3_729_000, 0)).toEqual({ seconds: 3729, clock: '1:02:09' })
     expect(remaining(0, 5_000)).toEqual({ seconds: 0, clock: '0:00' })
   })

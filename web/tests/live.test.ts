@@ -169,6 +169,21 @@ describe('the connection', () => {
     expect(last().asked.filter(({ method }) => method.startsWith('subscribe'))).toHaveLength(1)
   })
 
+  it('believes that a resource is absent only when it stays so', async () => {
+    const live = open()
+    const refused: string[] = []
+    live.watch('orders.mine.b', { value: () => undefined, refused: (error) => refused.push(error.code) })
+    await steps()
+    last().open()
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await steps()
+      expect(refused).toEqual([])
+      last().refuse('subscribe.orders.mine.b', 'system.notFound')
+      await vi.advanceTimersByTimeAsync(6000)
+    }
+    expect(refused).toEqual(['system.notFound'])
+  })
+
   it('asks a silent gateway whether it is there, and leaves it when it is not', async () => {
     const live = open()
     live.watch('r.a', { value: () => undefined })

@@ -7,6 +7,7 @@ use async_nats::connection::State;
 use async_nats::{Message, Subject, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
+use tracing::Instrument;
 
 use crate::error::{BoxError, Error};
 use crate::group::{Job, Route};
@@ -239,7 +240,8 @@ async fn auth(service: &Service, mut message: Message, reply: Subject) {
         return service.answer_busy(reply).await;
     };
     let service = service.clone();
-    now_or_later(async move {
+    // Checking who somebody is takes computing, which others should not have to wait for.
+    tokio::spawn(async move {
         match Auth::parse(target, &message.payload) {
             Ok(request) => {
                 let (subject, is_http) = (message.subject, request.is_http());
@@ -253,7 +255,7 @@ async fn auth(service: &Service, mut message: Message, reply: Subject) {
 
 /// Runs a request to its end if it has no need to wait, and else as a task of its own. Most requests either are done at
 /// once or begin by handing their work over to somebody; a task for each of these would cost more than they do.
-fn now_or_later(request: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn now_or_later(request: impl Future<Output = ()> + Send + 'static) {
     let mut request = Box::pin(request);
     if (&mut request).now_or_never().is_none() {
         tokio::spawn(request);
@@ -271,7 +273,10 @@ async fn respond<R>(
     name_end: usize,
 ) {
     let name = &subject.as_str()["call.".len()..name_end];
-    match guarded(service, service.limits().handler_time_max, async move { handler(request).await }).await {
+    let span =
+        tracing::debug_span!("call", res.resource = name, res.method = &subject.as_str()[name_end + 1..]);
+    let handled = async move { handler(request).await }.instrument(span);
+    match guarded(service, service.limits().handler_time_max, handled).await {
         Ok(answer) => {
             if let Some(error) = answer.failure() {
                 service.note_error(error, name);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use async_nats::Subject;
 use tokio::sync::{Notify, oneshot};
 
+use crate::dispatch::now_or_later;
 use crate::error::Error;
 use crate::in_flight::Slot;
 use crate::ownership::Term;
@@ -124,8 +125,15 @@ pub(crate) enum Asked {
 impl Groups {
     /// Puts work into its group and sees that somebody does it.
     pub(crate) fn push(&self, service: &Service, group: &Arc<str>, job: Job) {
-        let mut state = self.lock();
-        state.push(service, group, job);
+        self.lock().push(service, group, job);
+    }
+
+    /// Like [`Groups::push`], but what can be done without waiting is done by the caller: most gets are.
+    pub(crate) fn push_and_begin(&self, service: &Service, group: &Arc<str>, job: Job) {
+        let idle = self.lock().enqueue(group, job);
+        if idle {
+            now_or_later(crate::worker::work(service.clone(), Arc::clone(group)));
+        }
     }
 
     /// The next piece of work; `None` ends the worker.
@@ -158,13 +166,7 @@ impl Groups {
     }
 
     /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.
-    pub(crate) fn begin_get(
-        &self,
-        service: &Service,
-        route: &Route,
-        term: Term,
-        has_query: bool,
-    ) -> Vec<Arc<str>> {
+    pub(crate) fn begin_get(&self, service: &Service, route: &Route, term: Term) -> Vec<Arc<str>> {
         let mut state = self.lock();
         state.stamps += 1;
         let stamp = state.stamps;
@@ -176,7 +178,6 @@ impl Groups {
             by_age.remove(&entry.stamp);
             *entry = Entry::new(route, term, stamp);
         }
-        entry.queries |= has_query;
         by_age.remove(&entry.stamp);
         entry.stamp = stamp;
         by_age.insert(stamp, (Arc::clone(&route.group), Arc::clone(&route.name)));
@@ -342,13 +343,18 @@ impl Groups {
 
 impl State {
     fn push(&mut self, service: &Service, group: &Arc<str>, job: Job) {
-        let found = self.groups.entry(Arc::clone(group)).or_default();
-        found.jobs.push_back(job);
-        if !found.running {
-            found.running = true;
-            self.running += 1;
+        if self.enqueue(group, job) {
             tokio::spawn(crate::worker::work(service.clone(), Arc::clone(group)));
         }
+    }
+
+    /// True if the group was idle, so that the caller must see that somebody works.
+    fn enqueue(&mut self, group: &Arc<str>, job: Job) -> bool {
+        let found = self.groups.entry(Arc::clone(group)).or_default();
+        found.jobs.push_back(job);
+        let idle = !std::mem::replace(&mut found.running, true);
+        self.running += usize::from(idle);
+        idle
     }
 
     fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Entry> {

@@ -245,6 +245,12 @@ impl Ownership {
         self.read().held.keys().cloned().collect()
     }
 
+    /// The keys owned here that are not among these.
+    pub(crate) fn unwanted(&self, keys: &[String]) -> Vec<String> {
+        let keys: BTreeSet<&String> = keys.iter().collect();
+        self.read().held.keys().filter(|key| !keys.contains(key)).cloned().collect()
+    }
+
     /// When the next holding runs out.
     pub(crate) fn next_end(&self) -> Option<Instant> {
         self.read().held.values().map(|held| held.valid_until).min()

@@ -338,7 +338,7 @@ mod tests {
     use super::*;
 
     fn refused(resource: Resource) -> String {
-        resource.define(None).err().expect("a wrong declaration is refused")
+        resource.define(None).expect_err("a wrong declaration is refused")
     }
 
     #[test]

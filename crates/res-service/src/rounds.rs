@@ -15,7 +15,7 @@ use crate::service::{OwnedKey, Service};
 use crate::statistics::count;
 
 /// Rounds are at least so far apart, however often one is asked for.
-const ROUND_PAUSE_MIN: Duration = Duration::from_millis(50);
+const ROUND_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Tries to prepare a key before it is given back for another replica to try.
 const PREPARE_TRIES_MAX: u32 = 5;
 /// How long one try to prepare a key may take.
@@ -72,6 +72,10 @@ async fn round(service: &Service, lease: &Arc<dyn Lease>) -> bool {
     let mut keys = if service.is_stopping() { ownership.held() } else { ownership.wanted() };
     if keys.is_empty() && ownership.held().is_empty() {
         return true;
+    }
+    let unwanted = ownership.unwanted(&keys);
+    if !unwanted.is_empty() {
+        give_back(service, lease, &unwanted).await;
     }
     service.lives().leave_failed_out(&mut keys);
     let asked = Instant::now();

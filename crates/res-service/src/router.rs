@@ -59,7 +59,7 @@ pub(crate) fn route_get(service: &Service, get: IncomingGet) {
     let here = get.route.key.as_deref().is_none_or(|key| service.ownership().locate(key) == Place::Here);
     if here {
         let group = Arc::clone(&get.route.group);
-        service.groups().push(service, &group, Job::Get(get));
+        service.groups().push_and_begin(service, &group, Job::Get(get));
     } else {
         tokio::spawn(find_owner(service.clone(), get));
     }

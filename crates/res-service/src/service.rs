@@ -184,7 +184,8 @@ impl Service {
     }
 
     /// Like [`Service::refresh`], but on the owner it returns when the change is published, past the resource's pace:
-    /// for a change that must come before the answer to a call.
+    /// for a change that must come before the answer to a call. Not for use in a get handler, which would wait for
+    /// itself.
     pub async fn refresh_now(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let route = self.route_of(resource_id.as_ref())?;
         let term = route.key.as_deref().and_then(|key| self.ownership().term(key));

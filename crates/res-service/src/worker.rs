@@ -9,6 +9,7 @@ use async_nats::Subject;
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::difference::{Step, steps};
 use crate::error::Error;
@@ -89,7 +90,8 @@ async fn read(
     let name_end = subject.as_str().len();
     let definition = Arc::clone(&route.definition);
     let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
-    guarded(service, time_max, async move { handler(Get { target, query }).await }).await
+    let span = tracing::debug_span!("get", res.resource = %route.name);
+    guarded(service, time_max, async move { handler(Get { target, query }).await }.instrument(span)).await
 }
 
 async fn run_get(service: &Service, mut get: IncomingGet) {
@@ -108,7 +110,7 @@ async fn run_get(service: &Service, mut get: IncomingGet) {
         return service.answer_error(get.reply, &error, &route.name).await;
     }
     if let Some(term) = term {
-        let evicted = service.groups().begin_get(service, &route, term, get.query.is_some());
+        let evicted = service.groups().begin_get(service, &route, term);
         if !evicted.is_empty() {
             let names: Vec<&str> = evicted.iter().map(AsRef::as_ref).collect();
             service.publish_reset(&names, &[]).await;

@@ -7,4 +7,6 @@ pub mod command;
 pub mod decide;
 pub mod hold;
 pub mod sale;
+#[cfg(test)]
+mod simulation;
 pub mod world;

@@ -112,9 +112,9 @@ export class Basket {
     else this.add([seat])
   }
 
-  /** Adds all of these seats, or says why not. */
-  add(seats: readonly string[]): void {
-    this.want(withSeats(this.wish, seats))
+  /** Adds all of these seats, or answers false and says why not. */
+  add(seats: readonly string[]): boolean {
+    return this.want(withSeats(this.wish, seats))
   }
 
   setArea(area: string, quantity: number): void {
@@ -150,15 +150,16 @@ export class Basket {
     if (how === 'expired') this.tell({ kind: 'expired', seats: [...seats] })
   }
 
-  private want(selection: Selection): void {
+  private want(selection: Selection): boolean {
     const max = this.unitsMax()
     if (countOf(selection) > max && countOf(selection) > countOf(this.wish)) {
       this.tell({ kind: 'tooMany', max })
-      return
+      return false
     }
     this.wish = selection
     this.changed()
     void this.settle()
+    return true
   }
 
   /** Brings the hold to what is wanted, one request at a time. */

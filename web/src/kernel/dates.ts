@@ -42,14 +42,14 @@ export function zoneText(timeZone: string): string {
 }
 
 export interface Remaining {
-  /** Whole seconds, never negative; rounded up so that "0" means over. */
+  /** Whole seconds, never negative, and never more than there are. */
   seconds: number
   /** "9:05" or "1:02:09". */
   clock: string
 }
 
 export function remaining(until: number, now: number): Remaining {
-  const seconds = Math.max(0, Math.ceil((until - now) / 1000))
+  const seconds = Math.max(0, Math.floor((until - now) / 1000))
   const hours = Math.floor(seconds / 3600)
   const minutes = Math.floor((seconds % 3600) / 60)
   const two = (value: number) => String(value).padStart(2, '0')

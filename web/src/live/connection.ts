@@ -47,13 +47,13 @@ interface Resource {
   off(event: string, handler: (data: Record<string, unknown>) => void): unknown
 }
 
-const PERMANENT = new Set([
-  'system.notFound',
-  'system.accessDenied',
-  'system.forbidden',
-  'system.invalidParams',
-  'system.invalidQuery',
-])
+const PERMANENT = new Set(['system.accessDenied', 'system.forbidden', 'system.invalidParams', 'system.invalidQuery'])
+/** Resgate says "not found" as well while no replica of a service is up: believed only when it stays so. */
+const ABSENT_TRIES_MAX = 4
+
+function isFinal(error: CallError, tries: number): boolean {
+  return PERMANENT.has(error.code) || (error.code === 'system.notFound' && tries >= ABSENT_TRIES_MAX)
+}
 
 /** The one connection of a page: ResClient, with deadlines, retries and an end for every wait. */
 export class Live {
@@ -173,7 +173,7 @@ export class Live {
       } catch (problem) {
         if (stopped) return
         const error = problem as CallError
-        if (PERMANENT.has(error.code)) refused?.(error)
+        if (isFinal(error, failures)) refused?.(error)
         else timer = setTimeout(() => void attempt(failures + 1), 200 + backoff(failures + 1, patience))
       }
     }

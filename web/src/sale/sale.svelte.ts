@@ -134,9 +134,10 @@ export class Sale {
     else this.explain(seat)
   }
 
-  takeSeats(seats: string[]): void {
+  /** Takes all of these seats; answers false when that is more than one person can hold, which is said. */
+  takeSeats(seats: string[]): boolean {
     this.message = null
-    this.basket.add(seats)
+    return this.basket.add(seats)
   }
 
   setArea(area: string, quantity: number): void {
@@ -414,7 +415,7 @@ export class Sale {
     if (!message) return
     // What a tap did can be seen; it is only said aloud.
     if (notice.kind === 'held' || notice.kind === 'released') {
-      this.message = null
+      if (this.message?.action) this.message = null
       this.announcer.announce(message.text, 'own', true)
     } else this.say(message)
   }

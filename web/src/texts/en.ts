@@ -35,7 +35,6 @@ export const texts = {
   connection: {
     lost: 'We lost the connection. What you see may be old; trying again…',
     back: 'Connected again. What you see is live.',
-    connecting: 'Connecting to the live sale…',
   },
 
   phases: {
@@ -73,8 +72,7 @@ export const texts = {
     wheel: (key: string) => `Hold ${key} and scroll to zoom`,
     free: (count: number) => `${number(count)} free`,
     soldOut: 'Sold out',
-    tapSection: 'Tap to see its seats',
-    tapHint: 'Tap a section to choose seats',
+    invitation: 'Choose a section to see its seats',
     loading: 'Drawing the venue…',
   },
 
@@ -96,6 +94,7 @@ export const texts = {
 
   seat: {
     title: (row: string, seat: string) => `Row ${row}, seat ${seat}`,
+    titles: (row: string, seats: string) => `Row ${row}, seats ${seats}`,
     /** "Row A, seat 14, Stalls, 45 euros, available" */
     name: (row: string, seat: string, section: string, price: string, state: string) =>
       `Row ${row}, seat ${seat}, ${section}, ${price}, ${state}`,
@@ -121,14 +120,11 @@ export const texts = {
     heading: 'Seats as a list',
     intro:
       'Choose a section, then a row and a seat. Only what you can choose is listed. Arrow keys move between seats, Enter takes one, Enter again gives it back.',
-    section: (name: string, free: number | null) => (free === null ? name : `${name}, ${number(free)} free`),
-    open: (name: string) => `Seats in ${name}`,
     rowFree: (label: string, count: number) => `Row ${label}, ${plural(count, 'seat', 'seats')} to choose`,
     jump: 'Jump to row',
     nothing: 'Nothing can be chosen here right now.',
     filtered: 'No seat here has a price that you chose to see.',
     loading: 'Loading the seats…',
-    tooFew: 'taken a moment ago',
     changed: (section: string, taken: number, freed: number) =>
       [
         taken > 0 ? `${plural(taken, 'seat', 'seats')} in ${section} taken` : '',
@@ -139,7 +135,6 @@ export const texts = {
   },
 
   area: {
-    standing: 'Standing',
     quantity: (name: string) => `Number of places, ${name}`,
     fewer: (name: string) => `One place less, ${name}`,
     more: (name: string) => `One place more, ${name}`,
@@ -154,7 +149,6 @@ export const texts = {
     remaining: (minutes: number) =>
       minutes < 1 ? 'Less than a minute left' : `${plural(minutes, 'minute', 'minutes')} left`,
     remainingSeconds: (seconds: number) => `${plural(seconds, 'second', 'seconds')} left`,
-    heldFor: 'Held for you for',
     extend: 'More time',
     extended: (minutes: number) => `You have ${plural(minutes, 'minute', 'minutes')} again.`,
     hardDeadline: 'This is as long as seats can be held.',
@@ -174,9 +168,7 @@ export const texts = {
     show: 'Show what you hold',
     hide: 'Hide what you hold',
     clear: 'Give all back',
-    notOnSale: 'The sale is not open.',
     ordered: 'You have ordered these seats.',
-    seeOrder: 'See your order',
   },
 
   finder: {

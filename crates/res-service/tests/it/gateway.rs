@@ -26,7 +26,7 @@ pub(crate) enum Command {
 
 /// A handle to a running gateway.
 #[derive(Clone)]
-pub(crate) struct Gateway(mpsc::UnboundedSender<Command>);
+pub(crate) struct Gateway(mpsc::Sender<Command>);
 
 enum Cached {
     /// The first get is under way, and perhaps a second one that a reset has started.
@@ -57,35 +57,35 @@ impl Gateway {
     pub(crate) async fn start(client: Client, name: &str) -> Self {
         let everything = client.subscribe(">").await.unwrap();
         crate::world::round_trip(&client).await;
-        let (sender, commands) = mpsc::unbounded_channel();
+        let (sender, commands) = mpsc::channel(1024);
         let state = State { client, name: name.to_owned(), requests: 0, cache: HashMap::new(), deletions: 0 };
         tokio::spawn(state.run(everything, commands));
         Self(sender)
     }
 
     pub(crate) fn subscribe(&self, name: &str) {
-        self.0.send(Command::Subscribe(name.to_owned())).unwrap();
+        self.0.try_send(Command::Subscribe(name.to_owned())).unwrap();
     }
 
     pub(crate) fn drop_resource(&self, name: &str) {
-        self.0.send(Command::Drop(name.to_owned())).unwrap();
+        self.0.try_send(Command::Drop(name.to_owned())).unwrap();
     }
 
     pub(crate) async fn snapshot(&self) -> Option<BTreeMap<String, Value>> {
         let (sender, receiver) = oneshot::channel();
-        self.0.send(Command::Snapshot(sender)).unwrap();
+        self.0.try_send(Command::Snapshot(sender)).unwrap();
         receiver.await.unwrap()
     }
 
     pub(crate) async fn deletions(&self) -> usize {
         let (sender, receiver) = oneshot::channel();
-        self.0.send(Command::Deletions(sender)).unwrap();
+        self.0.try_send(Command::Deletions(sender)).unwrap();
         receiver.await.unwrap()
     }
 }
 
 impl State {
-    async fn run(mut self, mut everything: Subscriber, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn run(mut self, mut everything: Subscriber, mut commands: mpsc::Receiver<Command>) {
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
         loop {
             tokio::select! {

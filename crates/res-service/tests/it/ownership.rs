@@ -254,6 +254,18 @@ async fn d16_an_owner_whose_connection_was_away_resets_what_it_owns() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_no_longer_wanted_is_given_back() {
+    let world = World::new().await;
+    let (lease, truth) = (MemoryLease::new(Duration::from_secs(20)), Truth::default());
+    let first = start(&world, replica("a", &truth).lease(lease.clone()), &["event.1", "event.2"]).await;
+    owner_is(&first, "event.2").await;
+    first.own_keys(["event.1"]);
+    eventually("the key is given back", || first.owns("event.2"), Option::is_none).await;
+    let second = start(&world, replica("b", &truth).lease(lease), &["event.2"]).await;
+    owner_is(&second, "event.2").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomer_gets_its_share_and_every_key_has_one_owner() {
     let world = World::new().await;
     let (lease, truth) = (MemoryLease::new(TIME_TO_LIVE), Truth::default());

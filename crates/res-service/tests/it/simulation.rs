@@ -2,6 +2,7 @@
 //! what the database holds. A failure prints its seed; `RES_SEED` runs that one again.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -300,15 +301,15 @@ fn seeds(count: u64) -> Vec<u64> {
     match std::env::var("RES_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => vec![seed],
         None => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            (0..count).map(|n| now.as_secs() * 1000 + n).collect()
+            let any = std::hash::RandomState::new();
+            (0..count).map(|n| any.hash_one(n) % 1_000_000).collect()
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_failures_every_gateway_is_right_with_no_reset_to_help() {
-    for seed in seeds(3) {
+    for seed in seeds(2) {
         let history = History::new(seed, 6, false).await;
         history.owned().await;
         // The resets that go with the acquisitions are not what is to be proved here: wait until they are over.
@@ -338,7 +339,7 @@ async fn without_failures_every_gateway_is_right_with_no_reset_to_help() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_failovers_and_failures_every_gateway_becomes_right() {
-    for seed in seeds(3) {
+    for seed in seeds(2) {
         let mut history = History::new(seed, 6, true).await;
         history.owned().await;
         for step in 0..STEPS {

@@ -53,7 +53,7 @@ pub(crate) fn seat_at(ordinal: usize) -> String {
 
 fn section(number: usize) -> Section {
     let row = |row: usize| Row {
-        id: format!("r{row}"),
+        id: format!("s{number}-{row}"),
         label: format!("{}", row + 1),
         seats: (0..SEATS)
             .map(|place| Seat {
@@ -133,7 +133,7 @@ pub(crate) async fn truth(pool: &Pool, event: EventId) -> BTreeMap<String, Map<S
         } else if let Some(place) = id.strip_prefix('s').and_then(|place| place.parse::<usize>().ok()) {
             let mut model = Map::from_iter([("seq".to_owned(), seq.into())]);
             for (row, letters) in letters[place * ROWS * SEATS..][..ROWS * SEATS].chunks(SEATS).enumerate() {
-                model.insert(format!("row:r{row}"), letters.iter().collect::<String>().into());
+                model.insert(format!("row:s{place}-{row}"), letters.iter().collect::<String>().into());
             }
             truth.insert(path::section(event, &id), model);
         }

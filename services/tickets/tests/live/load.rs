@@ -66,10 +66,10 @@ struct Offer {
 }
 
 impl Load {
-    /// A crowd in front of all events of the stage.
-    pub(crate) async fn start(stage: &Stage, crowd: Crowd) -> Self {
+    /// A crowd in front of these events.
+    pub(crate) async fn start(stage: &Stage, events: &[EventId], crowd: Crowd) -> Self {
         let mut offers = Vec::new();
-        for event in &stage.events {
+        for event in events {
             offers.push(Offer { event: *event, seats: Arc::new(seats_of(&stage.pool, *event).await) });
         }
         let seed: u64 = rand::random();

@@ -267,6 +267,16 @@ impl Stage {
         .await;
     }
 
+    /// Waits until every hold has run out or was let go, so that nothing moves any more.
+    pub(crate) async fn until_all_is_over(&self) {
+        wait_until("the end of every hold", PATIENCE, || async {
+            let active = self.count("select count(*) from hold where state = 'a'").await;
+            if active == 0 { Ok(()) } else { Err(format!("{active} active holds")) }
+        })
+        .await;
+        self.settled().await;
+    }
+
     /// The operator's audit finds nothing.
     pub(crate) async fn audit(&self) {
         self.world.service("livehouse-tickets").argument("audit").argument("--json").run().await.unwrap();

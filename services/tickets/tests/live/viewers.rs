@@ -33,6 +33,18 @@ pub(crate) struct Report {
     pub(crate) changes: usize,
 }
 
+impl Report {
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.compared += other.compared;
+        self.diverged.extend(other.diverged);
+        self.went_back.extend(other.went_back);
+        self.violations.extend(other.violations);
+        self.changes += other.changes;
+        self
+    }
+}
+
 /// A gateway beside the stage's own: it has a cache and subscriptions of its own, and nobody is known to it.
 pub(crate) async fn gateway(stage: &Stage, name: &str) -> Resgate {
     let folder = stage.world.folder().join(name);
@@ -53,9 +65,17 @@ struct Viewer {
 
 /// Viewers at work.
 pub(crate) struct Viewers {
+    resources: Arc<Vec<String>>,
+    seed: u64,
     stay: CancellationToken,
     home: CancellationToken,
     tasks: JoinSet<(Viewer, JoinHandle<Vec<Push>>)>,
+}
+
+/// Viewers who have subscribed to everything and stay.
+pub(crate) struct Residents {
+    home: CancellationToken,
+    viewers: Vec<(Viewer, JoinHandle<Vec<Push>>)>,
 }
 
 /// One push that carried a `seq`.
@@ -66,51 +86,59 @@ struct Push {
 }
 
 impl Viewers {
-    /// So many viewers at every one of these gateways, watching all resources of `events`.
-    pub(crate) async fn start(gateways: &[&Resgate], each: usize, events: &[EventId]) -> Self {
-        let resources: Arc<Vec<String>> = Arc::new(events.iter().flat_map(|event| hall::resources(*event)).collect());
-        let (stay, home) = (CancellationToken::new(), CancellationToken::new());
+    /// Nobody yet; those who come watch all resources of `events`.
+    pub(crate) fn of(events: &[EventId]) -> Self {
+        let resources = events.iter().flat_map(|event| hall::resources(*event)).collect();
         let seed: u64 = rand::random();
         println!("the viewers' seed is {seed}");
-        let mut tasks = JoinSet::new();
-        for (position, gateway) in gateways.iter().enumerate() {
-            for number in 0..each {
-                let viewer = Viewer {
-                    client: ResClient::connect(&gateway.live_url()).await.unwrap(),
-                    resources: resources.clone(),
-                    random: StdRng::seed_from_u64(seed ^ (position * 1_000 + number) as u64),
-                    left_at: HashMap::new(),
-                    came_at: HashMap::new(),
-                    went_back: Vec::new(),
-                };
-                tasks.spawn(viewer.watch(stay.clone(), home.clone()));
-            }
-        }
-        Self { stay, home, tasks }
+        let (stay, home) = (CancellationToken::new(), CancellationToken::new());
+        Self { resources: Arc::new(resources), seed, stay, home, tasks: JoinSet::new() }
     }
 
-    /// Lets everybody subscribe to everything, calls `quiet` (which ends the sale), and compares what they see with
-    /// the database for as long as `patience` allows.
-    pub(crate) async fn finish(mut self, stage: &Stage, patience: Duration, quiet: impl Future<Output = ()>) -> Report {
+    /// So many more viewers at this gateway.
+    pub(crate) async fn come(&mut self, gateway: &Resgate, count: usize) {
+        for _ in 0..count {
+            let number = self.tasks.len() as u64;
+            let viewer = Viewer {
+                client: ResClient::connect(&gateway.live_url()).await.unwrap(),
+                resources: self.resources.clone(),
+                random: StdRng::seed_from_u64(self.seed ^ number),
+                left_at: HashMap::new(),
+                came_at: HashMap::new(),
+                went_back: Vec::new(),
+            };
+            self.tasks.spawn(viewer.watch(self.stay.clone(), self.home.clone()));
+        }
+    }
+
+    /// Lets everybody subscribe to everything and stay, while the sale goes on.
+    pub(crate) async fn stay(mut self) -> Residents {
         self.stay.cancel();
         let mut viewers = Vec::new();
         while let Some(watched) = self.tasks.join_next().await {
             viewers.push(watched.unwrap());
         }
-        quiet.await;
+        Residents { home: self.home, viewers }
+    }
+}
+
+impl Residents {
+    /// Compares what everybody sees with the database, in which nothing moves any more, for as long as `patience`
+    /// allows.
+    pub(crate) async fn compare(self, stage: &Stage, events: &[EventId], patience: Duration) -> Report {
         let mut truth = BTreeMap::new();
-        for event in &stage.events {
+        for event in events {
             truth.extend(hall::truth(&stage.pool, *event).await);
         }
         let mut report = Report::default();
         let deadline = Instant::now() + patience;
-        for (viewer, _) in &viewers {
+        for (viewer, _) in &self.viewers {
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             report.compared += truth.len();
             report.diverged.extend(differences(&viewer.client, &truth, left).await);
         }
         self.home.cancel();
-        for (viewer, pushes) in viewers {
+        for (viewer, pushes) in self.viewers {
             let pushes = pushes.await.unwrap();
             report.went_back.extend(steps_back(&pushes, &viewer.came_at));
             report.went_back.extend(viewer.went_back);
@@ -175,11 +203,11 @@ impl Viewer {
 
     /// Subscribes; while nobody owns the resource that may fail, and a browser tries again.
     async fn come(&mut self, resource: &str) {
-        let subscribed = try_wait_until(&format!("a subscription to {resource}"), super::stage::PATIENCE, || async {
+        let subscribed = try_wait_until("a subscription", super::stage::PATIENCE, || async {
             self.client.subscribe(resource).await.map_err(|error| error.to_string())
         });
         if let Err(message) = subscribed.await {
-            self.went_back.push(message);
+            self.went_back.push(format!("{resource}: {message}"));
             return;
         }
         let Some(seq) = seq_of(self.client.model(resource).as_ref()) else { return };
