@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use livehouse_testkit::ResClient;
 
 use crate::holds::{Pairs, load};
+use crate::caller::Caller;
 use crate::report::{Report, Row};
 use crate::theatre::{Programme, Theatre, call_payload, hold_params};
 
@@ -16,11 +17,11 @@ const HOLD_SECONDS: i32 = 15;
 pub(crate) async fn measure(replicas: u8) -> anyhow::Result<Report> {
     let programme = Programme { events: 1, seats: 40_000, hold_seconds: HOLD_SECONDS, gateway: true, replicas };
     let theatre = Theatre::open(&programme).await?;
-    let client = theatre.client().await?;
+    let caller = Caller::new(theatre.client().await?).await?;
     let availability = format!("tickets.event.{}.availability", theatre.events[0]);
     let viewer = ResClient::connect(&theatre.world.resgate().live_url()).await?;
     viewer.subscribe(&availability).await.map_err(|error| anyhow::anyhow!("{error:?}"))?;
-    place(&theatre, &client).await?;
+    place(&theatre, &caller).await?;
     // Whatever the load took: all of them run out within the same second.
     let together = "update hold set created_at = created_at - interval '1 hour', \
         expires_at = clock_timestamp() + interval '2 seconds' + random() * interval '1 second'";
@@ -50,18 +51,18 @@ pub(crate) async fn measure(replicas: u8) -> anyhow::Result<Report> {
     Ok(Report { name: "expiry", rows, violations })
 }
 
-async fn place(theatre: &Theatre, client: &async_nats::Client) -> anyhow::Result<()> {
+async fn place(theatre: &Theatre, caller: &Caller) -> anyhow::Result<()> {
     let pairs = std::sync::Arc::new(Pairs::of(theatre));
-    let client = client.clone();
+    let caller = caller.clone();
     let (held, _) = load(128, Duration::from_secs(8), move |number| {
-        let (client, pairs) = (client.clone(), pairs.clone());
+        let (caller, pairs) = (caller.clone(), pairs.clone());
         async move {
             if number >= HOLDS {
                 return Ok(false);
             }
             let Some((subject, seats)) = pairs.pair(number) else { return Ok(false) };
-            let answer = client.request(subject, call_payload(&hold_params(&seats)).into()).await?;
-            anyhow::ensure!(answer.payload.starts_with(b"{\"result\""), "a hold was refused: {:?}", answer.payload);
+            let answer = caller.ask(subject, call_payload(&hold_params(&seats))).await?;
+            anyhow::ensure!(answer.starts_with(b"{\"result\""), "a hold was refused: {answer:?}");
             Ok(true)
         }
     })

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::caller::Caller;
 use crate::report::{Latencies, Report, Row};
 use crate::socket::Socket;
 use crate::theatre::{Programme, Theatre, call_payload, hold_params, nth_seat};
@@ -69,7 +70,7 @@ async fn watch(theatre: &Theatre, viewers: usize, duration: Duration) -> anyhow:
 }
 
 async fn write(theatre: &Theatre, sent: &Sent, duration: Duration) -> anyhow::Result<()> {
-    let client = theatre.client().await?;
+    let caller = Caller::new(theatre.client().await?).await?;
     let subject = format!("call.tickets.event.{}.hold", theatre.events[0]);
     let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / WRITES_PER_SECOND));
     let started = Instant::now();
@@ -82,8 +83,8 @@ async fn write(theatre: &Theatre, sent: &Sent, duration: Duration) -> anyhow::Re
         let place = usize::try_from(turn)?;
         let seats: Vec<String> = (0..4).map(|row| nth_seat(((place / 50) * 4 + row) * 50 + place % 50)).collect();
         sent.lock().unwrap_or_else(PoisonError::into_inner).insert(turn + 1, Instant::now());
-        let answer = client.request(subject.clone(), call_payload(&hold_params(&seats)).into()).await?;
-        anyhow::ensure!(answer.payload.starts_with(b"{\"result\""), "a hold was refused: {:?}", answer.payload);
+        let answer = caller.ask(subject.clone(), call_payload(&hold_params(&seats))).await?;
+        anyhow::ensure!(answer.starts_with(b"{\"result\""), "a hold was refused: {answer:?}");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! measurement scores nothing.
 
 mod baseline;
+mod caller;
 mod expiry;
 mod fanout;
 mod gateway;

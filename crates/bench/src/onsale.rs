@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
+use crate::caller::Caller;
 use crate::report::{Latencies, Report, Row};
 use crate::theatre::{Programme, Theatre, call_payload, hold_params, nth_seat};
 
@@ -27,16 +28,16 @@ struct Experience {
 pub(crate) async fn measure(replicas: u8) -> anyhow::Result<Report> {
     let programme = Programme { events: 1, seats: SEATS, hold_seconds: 900, gateway: false, replicas };
     let theatre = Theatre::open(&programme).await?;
-    let client = theatre.client().await?;
+    let caller = Caller::new(theatre.client().await?).await?;
     let subject = Arc::new(format!("call.tickets.event.{}.hold", theatre.events[0]));
     let started = Instant::now();
     let mut buyers = tokio::task::JoinSet::new();
     for number in 0..BUYERS {
         let arrives = started + ARRIVAL.mul_f64(number as f64 / BUYERS as f64);
-        let (client, subject) = (client.clone(), subject.clone());
+        let (caller, subject) = (caller.clone(), subject.clone());
         buyers.spawn(async move {
             tokio::time::sleep_until(arrives.into()).await;
-            buy(&client, &subject).await
+            buy(&caller, &subject).await
         });
     }
     let mut all = Experience::default();
@@ -59,15 +60,15 @@ pub(crate) async fn measure(replicas: u8) -> anyhow::Result<Report> {
     Ok(Report { name: "onsale", rows, violations })
 }
 
-async fn buy(client: &async_nats::Client, subject: &str) -> anyhow::Result<Experience> {
+async fn buy(caller: &Caller, subject: &str) -> anyhow::Result<Experience> {
     let mut experience = Experience::default();
     for _ in 0..TRIES_MAX {
         let pair = rand::rng().random_range(0..SEATS / 2);
         let params = hold_params(&[nth_seat(2 * pair), nth_seat(2 * pair + 1)]);
         let asked = Instant::now();
-        let answer = client.request(subject.to_owned(), call_payload(&params).into()).await?;
+        let answer = caller.ask(subject.to_owned(), call_payload(&params)).await?;
         let took = asked.elapsed();
-        let text = std::str::from_utf8(&answer.payload)?;
+        let text = std::str::from_utf8(&answer)?;
         if text.starts_with("{\"result\"") {
             experience.held.record(took);
             experience.winners = 1;

@@ -58,7 +58,12 @@ impl Theatre {
             let event = new_event(number, &layout, programme.hold_seconds)?;
             events.push(import::publish(&pool, &layout, &event).await?);
         }
-        pool.get().await?.batch_execute("vacuum analyze; checkpoint").await?;
+        let connection = pool.get().await?;
+        // One at a time: several in one message would be one transaction, in which neither may run.
+        for statement in ["vacuum analyze", "checkpoint"] {
+            connection.batch_execute(statement).await?;
+        }
+        drop(connection);
         let mut services = Vec::new();
         for replica in 1..=programme.replicas {
             let tickets = world.service("livehouse-tickets").release().replica(&format!("tickets-{replica}"));

@@ -27,7 +27,7 @@ mod world;
 pub use browser::{Browser, Page};
 pub use livehouse_parts as parts;
 pub use res::{Change, ConnectOptions, ResClient, ResError};
-pub use service::{Build, Service, ServiceBuilder, binary};
+pub use service::{Build, Service, ServiceBuilder, binary, cargo};
 pub use shared::Template;
 pub use wait::{try_wait_until, wait_until};
 pub use world::{Builder, World};

@@ -39,12 +39,25 @@ pub async fn binary(package: &str, how: Build) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Cargo as a person would run it: what the cargo that started this test told it of the package under test would make
+/// build scripts of dependencies run again, in turns with every ordinary build.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if of_package.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(Workspace::find().root());
+    command
+}
+
 fn build(package: &str, how: Build) -> anyhow::Result<PathBuf> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
+    let output = cargo()
         .args(["build", "--quiet", "--message-format=json-render-diagnostics", "--bin", package])
         .args(["--package", package])
         .args((how == Build::Release).then_some("--release"))
-        .current_dir(Workspace::find().root())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

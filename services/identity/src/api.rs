@@ -43,14 +43,19 @@ fn session(key: Key, connections: Connections) -> Resource {
             let cookies = auth.headers().get("Cookie").into_iter().flatten().map(String::as_str);
             if let Some(buyer) = key.buyer_of(cookies, Timestamp::now()) {
                 auth.service().set_token(auth.cid(), &Token::guest(buyer), Some(&buyer.to_string())).await?;
-                // A request over HTTP is its own short connection: nobody asks it who it is.
-                if !auth.is_http() {
+                if opens_a_websocket(&auth) {
                     connections.remember(auth.cid(), buyer).await;
                 }
             }
             Ok(Reply::null())
         }
     })
+}
+
+/// Resgate asks about a WebSocket with its HTTP request to upgrade. A plain request is a short connection of its own,
+/// and nobody asks it who it is.
+fn opens_a_websocket(auth: &Auth) -> bool {
+    auth.headers().get("Upgrade").into_iter().flatten().any(|value| value.eq_ignore_ascii_case("websocket"))
 }
 
 fn me(connections: Connections) -> Resource {

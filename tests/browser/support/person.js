@@ -1,5 +1,5 @@
 // People with browsers. Every test file talks to the one Chromium and the one sale that `run.js` started.
-import { after, test as nodeTest } from 'node:test'
+import { test as nodeTest } from 'node:test'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { chromium } from 'playwright-core'
@@ -18,14 +18,6 @@ export const DESKTOP = { viewport: { width: 1280, height: 800 } }
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 }
 export const TABLET = { viewport: { width: 820, height: 1180 }, isMobile: true, hasTouch: true, deviceScaleFactor: 1 }
 
-let browser
-async function connected() {
-  browser ??= await chromium.connect(surroundings.browser)
-  return browser
-}
-// Leaves the browser; it is the runner's.
-after(() => browser?.close())
-
 /**
  * A test with its own people. `house.person(options)` is a new guest with a browser of their own and gives their page; in
  * the end nobody's browser may have complained, and when the test fails there is a picture of every page.
@@ -33,7 +25,8 @@ after(() => browser?.close())
 export function test(name, options, run) {
   if (typeof options === 'function') [run, options] = [options, {}]
   nodeTest(name, { timeout: TEST_MILLISECONDS_MAX, ...options }, async (context) => {
-    const house = new House(name, context)
+    // The test's own line to the browser; all it opened there is gone when the line is closed.
+    const house = new House(name, context, await chromium.connect(surroundings.browser))
     try {
       await run(house)
       house.expectNoComplaints()
@@ -47,13 +40,14 @@ export function test(name, options, run) {
 }
 
 class House {
-  #contexts = []
+  #browser
   #pages = []
   #complaints = []
 
-  constructor(name, context) {
+  constructor(name, context, browser) {
     this.name = name
     this.context = context
+    this.#browser = browser
   }
 
   /** What a person who reads the run should know. */
@@ -62,10 +56,8 @@ class House {
   }
 
   async person(options = {}) {
-    const found = await connected()
-    const context = await found.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...DESKTOP, ...options })
+    const context = await this.#browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...DESKTOP, ...options })
     context.setDefaultTimeout(ACTION_MILLISECONDS_MAX)
-    this.#contexts.push(context)
     return this.page(context)
   }
 
@@ -98,7 +90,7 @@ class House {
   }
 
   async close() {
-    await Promise.all(this.#contexts.map((context) => context.close().catch(() => undefined)))
+    await this.#browser.close()
   }
 }
 

@@ -35,8 +35,10 @@ export class Minimap {
     this.canvas.hidden = true
     const point = (event: PointerEvent) => {
       if (event.type === 'pointermove' && event.buttons === 0) return
-      const { left, top } = this.canvas.getBoundingClientRect()
-      goTo(...toPlan(this.camera, event.clientX - left, event.clientY - top))
+      // It may be drawn smaller than it is: on a phone.
+      const { left, top, width } = this.canvas.getBoundingClientRect()
+      const ratio = this.width / width
+      goTo(...toPlan(this.camera, (event.clientX - left) * ratio, (event.clientY - top) * ratio))
       event.stopPropagation()
     }
     this.canvas.addEventListener('pointerdown', point)

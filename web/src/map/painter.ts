@@ -13,7 +13,7 @@ import {
   type RowLabel,
   type SectionShape,
 } from './shapes'
-import { Sprites } from './sprites'
+import { Sprites, type Sprite } from './sprites'
 
 /** Distance of seats on the screen, in pixels, from which seats are drawn; below it sections are shapes. */
 export const SEATS_PIXELS_MIN = 7
@@ -208,25 +208,41 @@ export class Painter {
     const { context, density } = surface
     const { venue } = this.scene
     const scale = camera.scale * density
-    const withNumbers = seatPixels >= NUMBERS_PIXELS_MIN
+    const stamps: Stamp[] = []
     this.grid.within(grown(box, venue.pitch), (seat) => {
-      const category = venue.seatCategory[seat]!
-      const look = lookOf(this.scene, seat)
-      const pitch = venue.sectionOf(seat).pitch
-      const label = withNumbers && (look === 'free' || look === 'pending') ? venue.seatLabels[seat]! : ''
-      const exact = pitch * SEAT_PART * scale
-      const drawn = isMoving ? nearSize(exact) : exact
-      const sprite = this.sprites.get(look, formOf(venue, seat), category, drawn, label)
-      const size = isMoving ? (sprite.width * exact) / Math.max(2, Math.round(drawn)) : sprite.width
-      const isFaded = look === 'free' && !this.scene.isShown(category)
-      if (isFaded) context.globalAlpha = FILTERED_ALPHA
-      const x = (venue.seatX[seat]! - camera.x) * scale - size / 2
-      const y = (venue.seatY[seat]! - camera.y) * scale - size / 2
-      if (isMoving) context.drawImage(sprite, x, y, size, size)
-      else context.drawImage(sprite, Math.round(x), Math.round(y))
-      if (isFaded) context.globalAlpha = 1
+      stamps.push(this.stampOf(seat, camera, scale, seatPixels >= NUMBERS_PIXELS_MIN, isMoving))
     })
+    for (const { sprite, x, y, size, isFaded } of stamps) {
+      if (isFaded) context.globalAlpha = FILTERED_ALPHA
+      context.drawImage(sprite.sheet, sprite.x, sprite.y, sprite.size, sprite.size, x, y, size, size)
+      if (isFaded) context.globalAlpha = 1
+    }
   }
+
+  private stampOf(seat: number, camera: Camera, scale: number, withNumber: boolean, isMoving: boolean): Stamp {
+    const { venue } = this.scene
+    const category = venue.seatCategory[seat]!
+    const look = lookOf(this.scene, seat)
+    const exact = venue.sectionOf(seat).pitch * SEAT_PART * scale
+    const drawn = isMoving ? nearSize(exact) : exact
+    const label = withNumber && (look === 'free' || look === 'pending') ? venue.seatLabels[seat]! : ''
+    const sprite = this.sprites.get(look, formOf(venue, seat), category, drawn, label)
+    const size = isMoving ? (sprite.size * exact) / Math.max(2, Math.round(drawn)) : sprite.size
+    const x = (venue.seatX[seat]! - camera.x) * scale - size / 2
+    const y = (venue.seatY[seat]! - camera.y) * scale - size / 2
+    const isFaded = look === 'free' && !this.scene.isShown(category)
+    // At rest on whole pixels: sharper, and a repainted seat lies exactly on the old one.
+    return { sprite, x: isMoving ? x : Math.round(x), y: isMoving ? y : Math.round(y), size, isFaded }
+  }
+}
+
+/** A seat's picture and where it goes, in device pixels. */
+interface Stamp {
+  sprite: Sprite
+  x: number
+  y: number
+  size: number
+  isFaded: boolean
 }
 
 /** One of few sizes, a sixth apart. */

@@ -8,39 +8,86 @@ export type Form = 'round' | 'accessible' | 'companion'
 
 /** Below this diameter (device pixels) a seat carries no sign. */
 const SIGN_PIXELS_MIN = 14
-const SPRITES_MAX = 1500
+/** Sheets on which the pictures are collected: one large canvas costs less than hundreds of small ones. */
+const SHEET_PIXELS = 1024
+const SHEETS_MAX = 6
+
+/** A picture of a seat: a square part of a sheet, with the seat in its middle. */
+export interface Sprite {
+  sheet: HTMLCanvasElement
+  x: number
+  y: number
+  /** Width and height of the part, larger than the seat. */
+  size: number
+}
 
 /**
  * Seats as small pictures, drawn once for each look, colour and size, then stamped: a stamp costs a tenth of a path.
+ *
+ * Get all pictures of a painting before stamping the first one: a sheet that is written to and read from in turn is
+ * copied each time.
  */
 export class Sprites {
-  private readonly cache = new Map<string, HTMLCanvasElement>()
+  private readonly cache = new Map<string, Sprite>()
+  private sheets: CanvasRenderingContext2D[] = []
+  private x = 0
+  private y = 0
+  private lineHeight = 0
 
   constructor(private palette: Palette) {}
 
   use(palette: Palette): void {
     this.palette = palette
-    this.cache.clear()
+    this.forget()
   }
 
-  /** The picture's seat is `diameter` device pixels wide and stands in its middle; the picture is larger. */
-  get(look: Look, form: Form, category: number, diameter: number, label: string): HTMLCanvasElement {
+  /** The seat in the picture is `diameter` device pixels wide. */
+  get(look: Look, form: Form, category: number, diameter: number, label: string): Sprite {
     const size = Math.max(2, Math.round(diameter))
     const key = `${look}${form}${category}.${size}.${label}`
-    let sprite = this.cache.get(key)
-    if (sprite) return sprite
-    if (this.cache.size >= SPRITES_MAX) this.cache.clear()
-    sprite = document.createElement('canvas')
-    sprite.width = sprite.height = Math.ceil(size * 1.3) + 4
-    const context = sprite.getContext('2d')!
-    context.translate(sprite.width / 2, sprite.height / 2)
+    const known = this.cache.get(key)
+    if (known) return known
+    const { context, sprite } = this.place(Math.ceil(size * 1.3) + 4)
+    context.setTransform(1, 0, 0, 1, sprite.x + sprite.size / 2, sprite.y + sprite.size / 2)
     this.draw(context, look, form, this.palette.categories[category] ?? this.palette.ink, size, label)
     this.cache.set(key, sprite)
     return sprite
   }
 
+  private forget(): void {
+    this.cache.clear()
+    this.sheets = []
+    this.x = this.y = this.lineHeight = 0
+  }
+
+  /** A free square: in the present line of the sheet, else in the next line, else on the next sheet. */
+  private place(size: number): { context: CanvasRenderingContext2D; sprite: Sprite } {
+    if (this.x + size > SHEET_PIXELS) {
+      this.x = 0
+      this.y += this.lineHeight
+      this.lineHeight = 0
+    }
+    if (this.y + size > SHEET_PIXELS || this.sheets.length === 0) {
+      if (this.sheets.length >= SHEETS_MAX) this.forget()
+      this.sheets.push(newSheet())
+      this.x = this.y = this.lineHeight = 0
+    }
+    const context = this.sheets.at(-1)!
+    const sprite = { sheet: context.canvas, x: this.x, y: this.y, size }
+    this.x += size
+    this.lineHeight = Math.max(this.lineHeight, size)
+    return { context, sprite }
+  }
+
   /** Draws one seat around the origin. */
-  draw(context: CanvasRenderingContext2D, look: Look, form: Form, color: string, size: number, label: string): void {
+  private draw(
+    context: CanvasRenderingContext2D,
+    look: Look,
+    form: Form,
+    color: string,
+    size: number,
+    label: string,
+  ): void {
     const { palette } = this
     const thin = Math.max(1, size * 0.07)
     switch (look) {
@@ -125,6 +172,12 @@ export class Sprites {
     context.textBaseline = 'middle'
     context.fillText(label, 0, size * 0.03)
   }
+}
+
+function newSheet(): CanvasRenderingContext2D {
+  const canvas = document.createElement('canvas')
+  canvas.width = canvas.height = SHEET_PIXELS
+  return canvas.getContext('2d')!
 }
 
 function outline(context: CanvasRenderingContext2D, form: Form, size: number): void {

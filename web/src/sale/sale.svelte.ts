@@ -87,7 +87,7 @@ export class Sale {
   }
 
   /** A place that comes back to a sold-out event can be taken at once. */
-  private get isSelling(): boolean {
+  get isSelling(): boolean {
     return this.phase === 'onSale' || this.phase === 'soldOut'
   }
 

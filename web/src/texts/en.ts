@@ -146,6 +146,7 @@ export const texts = {
     title: 'Your seats',
     empty: 'Nothing chosen yet',
     emptyText: 'Tap a seat and it is yours to decide about, at once. Nobody else can take it meanwhile.',
+    emptyClosed: 'Seats can be chosen while the sale is open.',
     remaining: (minutes: number) =>
       minutes < 1 ? 'Less than a minute left' : `${plural(minutes, 'minute', 'minutes')} left`,
     remainingSeconds: (seconds: number) => `${plural(seconds, 'second', 'seconds')} left`,

@@ -48,8 +48,9 @@ pub(super) fn resource(checkout: &Checkout) -> Resource {
 async fn new(checkout: &Checkout, call: &Call) -> Result<Reply, Error> {
     let token: Token = call.token()?.ok_or(Error::ACCESS_DENIED)?;
     let params: Params = call.params()?;
-    if params.key.is_empty() || params.key.chars().count() > KEY_CHARS_MAX {
-        return Err(error::invalid(format!("key: 1 to {KEY_CHARS_MAX} characters are expected")));
+    let key = &params.key;
+    if key.is_empty() || key.chars().count() > KEY_CHARS_MAX || key.chars().any(char::is_control) {
+        return Err(error::invalid(format!("key: 1 to {KEY_CHARS_MAX} characters are expected, none of them a control character")));
     }
     let email = params.email.map(|email| email.trim().to_owned()).filter(|email| !email.is_empty());
     if email.as_deref().is_some_and(|email| !is_address(email)) {

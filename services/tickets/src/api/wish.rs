@@ -48,8 +48,8 @@ struct AreaWish {
 impl Wish {
     /// The wish as a command, in the event's numbers and at its prices.
     pub fn into_command(self, event: &Event, buyer: BuyerId) -> Result<Place, Error> {
-        if self.key.is_empty() || self.key.chars().count() > KEY_CHARS_MAX {
-            return Err(invalid(format!("key: 1 to {KEY_CHARS_MAX} characters are expected")));
+        if self.key.is_empty() || self.key.chars().count() > KEY_CHARS_MAX || self.key.chars().any(char::is_control) {
+            return Err(invalid(format!("key: 1 to {KEY_CHARS_MAX} characters are expected, none of them a control character")));
         }
         if self.seats.is_empty() && self.areas.is_empty() {
             return Err(invalid("seats, areas: at least one seat or one area is needed"));

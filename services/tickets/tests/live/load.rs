@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
-use livehouse_contract::id::{BuyerId, EventId, HoldId};
+use livehouse_contract::id::{BuyerId, EventId, HoldId, OrderId};
 use livehouse_contract::path;
 use livehouse_testkit::wait_until;
 use rand::rngs::StdRng;
@@ -21,15 +21,26 @@ use super::stage::{PATIENCE, Stage};
 /// Longer than Resgate waits.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(4);
 
+/// Pause of people who order, between two wishes: seats that are sold do not come back.
+const ORDERING_PAUSE: Duration = Duration::from_millis(100);
+
 /// How the crowd behaves.
 #[derive(Clone, Copy)]
 pub(crate) struct Crowd {
     /// People asking at the same time.
     pub(crate) people: usize,
-    /// One of so many holds is let go at once; the others are left to run out. 0: none.
+    /// Of ten holds so many are let go at once; the others are left to run out.
     pub(crate) released_of_ten: u32,
     /// Pause of one person between two wishes.
     pub(crate) pause: Duration,
+    /// More people, who order whatever they hold.
+    pub(crate) ordering: usize,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self { people: 48, released_of_ten: 4, pause: Duration::ZERO, ordering: 0 }
+    }
 }
 
 /// What everybody together has seen.
@@ -54,6 +65,8 @@ pub(crate) struct Promises {
     pub(crate) held: Vec<(HoldId, BuyerId)>,
     /// Every hold whose release was confirmed.
     pub(crate) released: Vec<HoldId>,
+    /// Every order that was confirmed.
+    pub(crate) ordered: Vec<OrderId>,
     /// How often each other answer came.
     pub(crate) others: BTreeMap<String, u64>,
 }
@@ -77,11 +90,12 @@ impl Load {
         println!("the crowd's seed is {seed}");
         let (seen, stop) = (Arc::new(Seen::default()), CancellationToken::new());
         let mut people = JoinSet::new();
-        for number in 0..crowd.people as u64 {
+        for number in 0..(crowd.people + crowd.ordering) as u64 {
             let person = Person {
                 caller: stage.caller.clone(),
                 offers: offers.clone(),
                 crowd,
+                orders: number >= crowd.people as u64,
                 random: StdRng::seed_from_u64(seed ^ number),
                 seen: seen.clone(),
                 stop: stop.clone(),
@@ -97,21 +111,36 @@ impl Load {
         self.seen.held.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many holds a second are confirmed, over half a second.
-    pub(crate) async fn until_running(&self, holds_per_second: u64) {
+    /// The best rate within `patience`, or the first that reaches `enough`.
+    pub(crate) async fn best_rate(&self, enough: u64, patience: Duration) -> u64 {
+        let deadline = Instant::now() + patience;
+        let mut best = 0;
+        while best < enough && Instant::now() < deadline {
+            best = best.max(self.rate().await);
+        }
+        best
+    }
+
+    /// Holds a second, over half a second.
+    async fn rate(&self) -> u64 {
+        let (before, started) = (self.held(), Instant::now());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        ((self.held() - before) as f64 / started.elapsed().as_secs_f64()) as u64
+    }
+
+    /// Waits until so many holds a second are confirmed, over half a second. Answers how many.
+    pub(crate) async fn until_running(&self, holds_per_second: u64) -> u64 {
         wait_until(&format!("a sale of {holds_per_second} holds a second"), PATIENCE, || async {
-            let (before, started) = (self.held(), Instant::now());
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            let rate = ((self.held() - before) as f64 / started.elapsed().as_secs_f64()) as u64;
+            let rate = self.rate().await;
             let (refused, unanswered) =
                 (self.seen.refused.load(Ordering::Relaxed), self.seen.unanswered.load(Ordering::Relaxed));
             if rate >= holds_per_second {
-                Ok(())
+                Ok(rate)
             } else {
                 Err(format!("{rate} holds a second; in all {refused} refused, {unanswered} unanswered"))
             }
         })
-        .await;
+        .await
     }
 
     /// Sends everybody home and answers what they were promised.
@@ -122,6 +151,7 @@ impl Load {
             let promises = promises.unwrap();
             all.held.extend(promises.held);
             all.released.extend(promises.released);
+            all.ordered.extend(promises.ordered);
             for (code, times) in promises.others {
                 *all.others.entry(code).or_default() += times;
             }
@@ -170,6 +200,7 @@ struct Person {
     caller: Caller,
     offers: Vec<Offer>,
     crowd: Crowd,
+    orders: bool,
     random: StdRng,
     seen: Arc<Seen>,
     stop: CancellationToken,
@@ -182,11 +213,13 @@ impl Person {
             let buyer = BuyerId::generate();
             if let Some(hold) = self.wish(buyer).await {
                 self.promises.held.push((hold, buyer));
-                if self.random.random_range(0..10) < self.crowd.released_of_ten {
+                if self.orders {
+                    self.order(hold, buyer).await;
+                } else if self.random.random_range(0..10) < self.crowd.released_of_ten {
                     self.let_go(hold, buyer).await;
                 }
             }
-            tokio::time::sleep(self.crowd.pause).await;
+            tokio::time::sleep(if self.orders { ORDERING_PAUSE } else { self.crowd.pause }).await;
         }
         self.promises
     }
@@ -209,6 +242,14 @@ impl Person {
     async fn let_go(&mut self, hold: HoldId, buyer: BuyerId) {
         if let Some(Answer::Result(_)) = self.ask(&path::hold(hold), "release", buyer, &json!({})).await {
             self.promises.released.push(hold);
+        }
+    }
+
+    async fn order(&mut self, hold: HoldId, buyer: BuyerId) {
+        let params = json!({"hold": hold, "key": hold});
+        if let Some(Answer::Resource(rid)) = self.ask("orders", "new", buyer, &params).await {
+            let order = rid.rsplit('.').next().and_then(|id| id.parse().ok());
+            self.promises.ordered.push(order.unwrap());
         }
     }
 

@@ -15,6 +15,7 @@ mod kills;
 mod load;
 mod outbox;
 mod overload;
+mod sale;
 mod servers;
 mod stage;
 mod startup;

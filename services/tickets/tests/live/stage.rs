@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
@@ -11,8 +11,8 @@ use livehouse_contract::id::{BuyerId, EventId, HoldId};
 use livehouse_contract::money::Currency;
 use livehouse_platform::postgres;
 use livehouse_platform::session::{COOKIE, Key};
-use livehouse_testkit::parts::{ProcessSpec, ServiceProcess, Workspace};
-use livehouse_testkit::{ConnectOptions, ResClient, Service, Template, World, wait_until};
+use livehouse_testkit::parts::{ProcessSpec, ServiceProcess};
+use livehouse_testkit::{ConnectOptions, ResClient, Service, Template, World, cargo, wait_until};
 use livehouse_tickets::store::import::{self, NewEvent, NewVenue};
 use livehouse_tickets::{publish, store};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -254,6 +254,15 @@ impl Stage {
         self.pool.get().await.unwrap().batch_execute(statement).await.unwrap();
     }
 
+    /// Waits until everything that happened so far was told.
+    pub(crate) async fn until_all_is_told(&self) {
+        wait_until("an empty outbox", PATIENCE, || async {
+            let untold = self.count("select count(*) from outbox").await;
+            if untold == 0 { Ok(()) } else { Err(format!("{untold} facts")) }
+        })
+        .await;
+    }
+
     /// Waits until no overdue hold and no untold fact is left.
     pub(crate) async fn settled(&self) {
         wait_until("no overdue hold and no fact in the outbox", PATIENCE, || async {
@@ -298,10 +307,9 @@ async fn unguarded() -> PathBuf {
 }
 
 fn build_unguarded() -> PathBuf {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
+    let output = cargo()
         .args(["build", "--quiet", "--message-format=json-render-diagnostics", "--package", "livehouse-tickets"])
         .args(["--features", "negative-controls", "--bin", "livehouse-tickets-unguarded"])
-        .current_dir(Workspace::find().root())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

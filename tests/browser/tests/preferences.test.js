@@ -1,0 +1,75 @@
+// What people told their system: less motion, dark, more contrast.
+import assert from 'node:assert/strict'
+import { DESKTOP, picture, sale, test } from '../support/person.js'
+import { openEvent } from '../support/sale-page.js'
+
+test('who wants less motion gets the map at once and nothing that moves by itself', async (house) => {
+  const page = await house.person({ reducedMotion: 'reduce' })
+  const opened = await openEvent(page, 'night-trains')
+  const frames = await page.evaluate(async () => {
+    const place = () => JSON.stringify(window.livehouse.seatPlace('stalls-centre-a-1') ?? window.livehouse.sectionPlace('stalls-left'))
+    document.querySelector('[data-testid="zoom-in"]').click()
+    const seen = new Set()
+    const until = performance.now() + 500
+    while (performance.now() < until) {
+      seen.add(place())
+      await new Promise((resolve) => requestAnimationFrame(resolve))
+    }
+    return seen.size
+  })
+  assert.ok(frames <= 2, `the zoom took ${frames} steps`)
+  const section = 'stalls-centre'
+  await page.getByTestId('zoom-reset').click()
+  await opened.enter(section)
+  const [seat] = await opened.reachable(section)
+  await opened.take(seat)
+  const moving = await page.evaluate(() =>
+    document
+      .getAnimations()
+      .filter((animation) => animation.playState === 'running' && animation.effect.getComputedTiming().duration > 20)
+      .map((animation) => animation.animationName ?? animation.transitionProperty),
+  )
+  assert.deepEqual(moving, [])
+})
+
+test('in the dark the page and the map are dark, and turn with the system while they are open', async (house) => {
+  const page = await house.person({ ...DESKTOP, colorScheme: 'dark' })
+  const opened = await openEvent(page, 'night-trains')
+  const brightness = () =>
+    page.evaluate(() => {
+      const canvas = document.querySelector('[data-testid="seat-map-canvas"]')
+      const [red, green, blue] = canvas.getContext('2d').getImageData(4, 4, 1, 1).data
+      return (red + green + blue) / 3
+    })
+  assert.ok((await brightness()) < 80, 'the map is dark')
+  await picture(page, 'dark-event')
+  await opened.enter('stalls-centre')
+  const seats = await opened.reachable('stalls-centre', 2)
+  for (const seat of seats) await opened.take(seat)
+  await picture(page, 'dark-section')
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.waitForFunction(() => {
+    const canvas = document.querySelector('[data-testid="seat-map-canvas"]')
+    return canvas.getContext('2d').getImageData(4, 4, 1, 1).data[0] > 180
+  })
+  await page.goto(sale.site)
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await picture(page, 'dark-list')
+})
+
+test('with colours forced by the system the state of a seat in the list can still be told', async (house) => {
+  const page = await house.person({ forcedColors: 'active' })
+  const opened = await openEvent(page, 'night-trains', '#seat-list')
+  await opened.byId('list-section-button').first().click()
+  const seat = opened.byId('list-seat').first()
+  await seat.click()
+  await page.waitForFunction(() => document.querySelector('[data-testid="list-seat"][aria-pressed="true"].is-mine'))
+  const [mine, free] = await page.evaluate(() =>
+    ['true', 'false'].map((pressed) => {
+      const style = getComputedStyle(document.querySelector(`[data-testid="list-seat"][aria-pressed="${pressed}"]`))
+      return `${style.borderTopColor} ${style.borderTopStyle} ${style.borderTopWidth} ${style.backgroundColor} ${style.outlineStyle}`
+    }),
+  )
+  assert.notEqual(mine, free)
+  await picture(page, 'forced-colours')
+})
