@@ -56,18 +56,25 @@ export class SalePage {
     return this.page.getByTestId(id)
   }
 
-  /** Taps sections until seats of this one are large enough to choose. */
+  /** Taps a section, on a seat in the middle of it, until its seats are large enough to choose. */
   async enter(section) {
-    const at = await this.#settled((id) => window.livehouse.sectionPlace(id), section)
+    const seat = this.#middleOf(section)
     await this.byId('seat-map').scrollIntoViewIfNeeded()
-    const place = (await this.#settled((id) => window.livehouse.sectionPlace(id), section)) ?? at
-    await this.tapAt(place)
-    const seat = this.event.layout.sections.find(({ id }) => id === section).rows[0].seats[0].id
+    await this.tapAt(await this.placeOf(seat))
     await this.page.waitForFunction(
       ([id, name]) => window.livehouse.seatPlace(id).pitch >= 22 && window.livehouse.sections[name],
       [seat, section],
     )
-    await this.#settled((id) => window.livehouse.seatPlace(id), seat)
+    await this.placeOf(seat)
+  }
+
+  /** The seat nearest to the middle of a section's seats; the middle itself may lie outside, as in a horseshoe. */
+  #middleOf(section) {
+    const seats = [...this.event.seats.values()].filter((seat) => seat.section === section)
+    const mean = (axis) => seats.reduce((sum, seat) => sum + seat[axis], 0) / seats.length
+    const [x, y] = [mean('x'), mean('y')]
+    const distance = (seat) => Math.hypot(seat.x - x, seat.y - y)
+    return seats.reduce((best, seat) => (distance(seat) < distance(best) ? seat : best)).id
   }
 
   async tapAt({ x, y }) {

@@ -30,9 +30,9 @@ function measures(page, name) {
 const whole = (numbers) => numbers.map((number) => Math.round(number)).join(', ')
 
 /** Visits until one is within the budget, at most a few times. Answers what each visit took. */
-async function visits(visit, budget) {
+async function visits(visit, isWithin) {
   const took = []
-  while (took.length < VISITS_MAX && (took.length === 0 || Math.min(...took) > budget)) took.push(await visit())
+  while (took.length < VISITS_MAX && !took.some(isWithin)) took.push(await visit())
   return took
 }
 
@@ -79,7 +79,7 @@ test('on a slow machine the largest paint of the event page comes within 2.5 s',
           })
         }),
     )
-  }, PAINT_MILLISECONDS_MAX)
+  }, (milliseconds) => milliseconds <= PAINT_MILLISECONDS_MAX)
   house.say(`largest paint after ${whole(took)} ms`)
   assert.ok(Math.min(...took) <= PAINT_MILLISECONDS_MAX, `${whole(took)} ms`)
 })
@@ -96,8 +96,7 @@ for (const [what, slug, name] of plans) {
     const largest = event.layout.sections
       .map(({ id, rows }) => ({ id, seats: rows.reduce((sum, row) => sum + row.seats.length, 0) }))
       .reduce((most, section) => (section.seats > most.seats ? section : most))
-    const sections = []
-    const overviews = await visits(async () => {
+    const took = await visits(async () => {
       const page = await house.person()
       await slowDown(page)
       const opened = await openEvent(page, slug)
@@ -107,21 +106,24 @@ for (const [what, slug, name] of plans) {
       })
       await picture(page, `overview-${name}`)
       await opened.enter(largest.id)
-      const drawn = await until('the section', async () => {
+      const sections = await until('the section', async () => {
         const found = await measures(page, 'map:section')
         return found.length > 0 && found
       })
-      sections.push(Math.max(...drawn.map(({ duration }) => duration)))
       await picture(page, `section-${name}`)
       const elements = await page.evaluate(() => document.querySelectorAll('*').length)
       assert.ok(elements < ELEMENTS_MAX, `${elements} elements on the page`)
-      return overview.duration
-    }, OVERVIEW_MILLISECONDS_MAX)
-    house.say(`${event.seats.size} seats: overview ${whole(overviews)} ms; largest section (${largest.seats} seats) ${whole(sections)} ms`)
-    assert.ok(Math.min(...overviews) <= OVERVIEW_MILLISECONDS_MAX, `overview: ${whole(overviews)} ms`)
-    assert.ok(Math.min(...sections) <= SECTION_MILLISECONDS_MAX, `section: ${whole(sections)} ms`)
+      const slowest = sections.reduce((most, each) => (each.duration > most.duration ? each : most))
+      house.say(
+        `${event.seats.size} seats: overview ${overview.duration.toFixed(0)} ms after the plan; ` +
+          `slowest of the sections ${slowest.duration.toFixed(0)} ms after its message (${slowest.what} seats, painted in ${slowest.drawing.toFixed(0)} ms)`,
+      )
+      return { overview: overview.duration, section: slowest.duration }
+    }, isWithin)
+    assert.ok(took.some(isWithin), `not once within ${OVERVIEW_MILLISECONDS_MAX} and ${SECTION_MILLISECONDS_MAX} ms: ${JSON.stringify(took)}`)
   })
 }
+const isWithin = ({ overview, section }) => overview <= OVERVIEW_MILLISECONDS_MAX && section <= SECTION_MILLISECONDS_MAX
 
 test('a change is on the canvas within a frame of its arrival', async (house) => {
   const pages = [await house.person(), await house.person()]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use livehouse_contract::id::BuyerId;
+use livehouse_contract::id::OrderId;
 use livehouse_contract::path;
 use livehouse_testkit::wait_until;
 use serde_json::json;
@@ -67,7 +67,7 @@ async fn h35_a_version_rises_if_and_only_if_a_fact_was_told_and_facts_alone_rebu
     let kept = promises.held.iter().filter(|(hold, _)| !promises.released.contains(hold));
     for (position, (hold, buyer)) in kept.take(30).enumerate() {
         let caller = &stage.caller;
-        let order = livehouse_contract::id::OrderId::generate();
+        let order = OrderId::generate();
         match position % 3 {
             0 => drop(caller.insist(&path::hold(*hold), "extend", Some(*buyer), json!({})).await),
             1 => {
@@ -75,9 +75,8 @@ async fn h35_a_version_rises_if_and_only_if_a_fact_was_told_and_facts_alone_rebu
                 let _taken_or_not = caller.insist(&stage.event_path(), "hold", Some(*buyer), wish).await;
             }
             _ => {
-                let claim = json!({"hold": hold, "buyer": buyer, "order": order}).to_string().into_bytes();
-                caller.ask("service.tickets.hold.claim".to_owned(), claim, PATIENCE).await.result();
-                tell_paid(&stage, order, *hold, *buyer).await;
+                stage.claim(order, *hold, *buyer).await;
+                stage.tell_paid(order, *hold, *buyer).await;
             }
         }
     }
@@ -92,21 +91,6 @@ async fn h35_a_version_rises_if_and_only_if_a_fact_was_told_and_facts_alone_rebu
     assert_eq!(told.repeated, 0, "facts are in the stream more than once");
     assert_eq!(told.rebuilt_letters(stage.event()), letters(&stage).await, "invariant 23: facts do not rebuild the seats");
     stage.audit().await;
-}
-
-/// Tells the fact that an order was paid.
-async fn tell_paid(
-    stage: &Stage,
-    order: livehouse_contract::id::OrderId,
-    hold: livehouse_contract::id::HoldId,
-    buyer: BuyerId,
-) {
-    let fact = json!({"order": order, "hold": hold, "event": stage.event(), "buyer": buyer});
-    let mut headers = async_nats::HeaderMap::new();
-    headers.insert(livehouse_platform::bus::FACT_ID_HEADER, livehouse_contract::id::FactId::generate().to_string().as_str());
-    let jetstream = async_nats::jetstream::new(stage.client.clone());
-    let told = jetstream.publish_with_headers("fact.orders.order_paid.v1", headers, fact.to_string().into()).await.unwrap();
-    told.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

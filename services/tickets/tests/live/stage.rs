@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use jiff::{SignedDuration, Timestamp};
-use livehouse_contract::id::{BuyerId, EventId, HoldId};
+use livehouse_contract::fact::Fact;
+use livehouse_contract::fact::orders::OrderPaid;
+use livehouse_contract::id::{BuyerId, EventId, FactId, HoldId, OrderId};
 use livehouse_contract::money::Currency;
+use livehouse_contract::request::CLAIM_HOLD;
+use livehouse_platform::bus::FACT_ID_HEADER;
 use livehouse_platform::postgres;
 use livehouse_platform::session::{COOKIE, Key};
 use livehouse_testkit::parts::{ProcessSpec, ServiceProcess};
@@ -242,6 +246,24 @@ impl Stage {
         let params = serde_json::json!({"seats": seats, "key": buyer});
         let held = self.caller.insist(&self.event_path(), "hold", Some(buyer), params).await.result();
         (held["hold"].as_str().unwrap().parse().unwrap(), buyer)
+    }
+
+    /// Binds a hold to an order, as the orders service does.
+    pub(crate) async fn claim(&self, order: OrderId, hold: HoldId, buyer: BuyerId) {
+        let claim = serde_json::json!({"hold": hold, "buyer": buyer, "order": order}).to_string().into_bytes();
+        let answer = self.client.request(CLAIM_HOLD, claim.into()).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert!(answer.get("claimed").is_some(), "the claim was answered with {answer}");
+    }
+
+    /// Tells the fact that an order is paid, as the orders service does; every time as another fact.
+    pub(crate) async fn tell_paid(&self, order: OrderId, hold: HoldId, buyer: BuyerId) {
+        let fact = OrderPaid { order, hold, event: self.event(), buyer };
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert(FACT_ID_HEADER, FactId::generate().to_string().as_str());
+        let payload = serde_json::to_vec(&fact).unwrap();
+        let jetstream = async_nats::jetstream::new(self.client.clone());
+        jetstream.publish_with_headers(OrderPaid::SUBJECT, headers, payload.into()).await.unwrap().await.unwrap();
     }
 
     /// One number from the database.

@@ -1,5 +1,5 @@
-select event, number, seq, capacity, held, sold, blocked
+select section.event, section.number, section.seq, section.capacity, section.held, section.sold, section.blocked
 from section
-where (event, number) in (select * from unnest($1::int[], $2::smallint[]))
-order by event, number
+where (section.event, section.number) in (select * from unnest($1::int[], $2::smallint[]))
+order by section.event, section.number
 for no key update

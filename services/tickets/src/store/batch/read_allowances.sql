@@ -1,3 +1,6 @@
-select allowance.event, allowance.buyer, allowance.units
-from unnest($1::int[], $2::uuid[]) as wanted (event, buyer)
-join allowance on allowance.event = wanted.event and allowance.buyer = wanted.buyer
+select given.event, given.buyer, found.units
+from unnest($1::int[], $2::uuid[]) as given (event, buyer)
+cross join lateral (
+    select allowance.units from allowance
+    where allowance.event = given.event and allowance.buyer = given.buyer offset 0
+) as found

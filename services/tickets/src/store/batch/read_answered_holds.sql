@@ -1,7 +1,9 @@
 -- The holds with which the repeated requests were answered.
-select hold.id, hold.event, hold.buyer, hold.state, hold.seats, hold.seat_sections, hold.seat_prices, hold.areas,
-       hold.area_units, hold.area_prices, hold.created_at, hold.expires_at, hold.hard_deadline, hold.order_id,
-       hold.version
-from unnest($1::uuid[], $2::text[]) as wanted (buyer, key)
-join request on request.buyer = wanted.buyer and request.key = wanted.key
-join hold on hold.id = request.hold
+select answered.id, answered.event, answered.buyer, answered.state, answered.seats, answered.seat_sections,
+       answered.seat_prices, answered.areas, answered.area_units, answered.area_prices, answered.created_at,
+       answered.expires_at, answered.hard_deadline, answered.order_id, answered.version
+from unnest($1::uuid[], $2::text[]) as given (buyer, key)
+cross join lateral (
+    select request.hold from request where request.buyer = given.buyer and request.key = given.key offset 0
+) as found
+cross join lateral (select * from hold where hold.id = found.hold offset 0) as answered

@@ -1,3 +1,6 @@
-select request.buyer, request.key, request.fingerprint, request.hold
-from unnest($1::uuid[], $2::text[]) as wanted (buyer, key)
-join request on request.buyer = wanted.buyer and request.key = wanted.key
+select given.buyer, given.key, found.fingerprint, found.hold
+from unnest($1::uuid[], $2::text[]) as given (buyer, key)
+cross join lateral (
+    select request.fingerprint, request.hold from request
+    where request.buyer = given.buyer and request.key = given.key offset 0
+) as found

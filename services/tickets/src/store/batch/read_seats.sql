@@ -1,3 +1,7 @@
-select seat.event, seat.seat, seat.state, seat.hold
-from unnest($1::int[], $2::int[]) as wanted (event, seat)
-join seat on seat.event = wanted.event and seat.seat = wanted.seat
+-- Lateral, so that whatever the planner thinks of the table's size, each wanted row is one look into an index: the
+-- plan is made once a connection, often while the tables are still small.
+select given.event, given.seat, found.state, found.hold
+from unnest($1::int[], $2::int[]) as given (event, seat)
+cross join lateral (
+    select seat.state, seat.hold from seat where seat.event = given.event and seat.seat = given.seat offset 0
+) as found
