@@ -67,7 +67,7 @@ pub struct Import {
     #[arg(long, default_value = "EUR")]
     pub currency: String,
     /// Price of the dearest category in minor units; the others follow in steps down to a third of it.
-    #[arg(long, default_value_t = 9_000)]
+    #[arg(long, default_value_t = 9_000, value_parser = clap::value_parser!(i64).range(0..=100_000_000))]
     pub price: i64,
     /// Print one JSON object instead of text.
     #[arg(long)]

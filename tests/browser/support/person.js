@@ -42,6 +42,7 @@ export function test(name, options, run) {
 class House {
   #browser
   #pages = []
+  #afterwards = []
   #complaints = []
 
   constructor(name, context, browser) {
@@ -82,6 +83,11 @@ class House {
     if (rest.length > 0) throw new Error(`the browser complained:\n${rest.join('\n')}`)
   }
 
+  /** Something that must be undone, also when the test fails. */
+  afterwards(undo) {
+    this.#afterwards.push(undo)
+  }
+
   async photograph() {
     for (const [index, page] of this.#pages.entries()) {
       if (page.isClosed()) continue
@@ -90,6 +96,7 @@ class House {
   }
 
   async close() {
+    for (const undo of this.#afterwards) await undo()
     await this.#browser.close()
   }
 }

@@ -10,8 +10,9 @@ const isForeign = !sale.isOwn && "the sale is somebody else's: its gateway is no
  * Kills the gateway, as `kill -9` does. `cargo dev up` starts it again within a moment, before anybody notices; so
  * it is held until `letGo`.
  */
-async function killGateway() {
+async function killGateway(house) {
   const { owner, processes } = readState(sale.folder)
+  house.afterwards(() => process.kill(owner.pid, 'SIGCONT'))
   process.kill(owner.pid, 'SIGSTOP')
   process.kill(processes.resgate.pid, 'SIGKILL')
   return {
@@ -34,7 +35,7 @@ test('when the gateway dies, open pages say so, come back by themselves, and sho
   const { expiresAt } = await other.hold()
   await one.see(seat, 'h')
 
-  const gateway = await killGateway()
+  const gateway = await killGateway(house)
   const notes = [one, other].map((each) => each.byId('connection-note'))
   for (const note of notes) await note.waitFor()
   assert.match(await notes[0].innerText(), /We lost the connection\. What you see may be old; trying again/)
@@ -76,7 +77,7 @@ test('a seat tapped while the gateway is gone is held when it is back', { skip: 
   const opened = await openEvent(await house.person(), 'night-trains')
   await opened.enter('balcony-2-centre')
   const [seat] = await opened.reachable('balcony-2-centre')
-  const gateway = await killGateway()
+  const gateway = await killGateway(house)
   await opened.byId('connection-note').waitFor()
   await opened.tapSeat(seat)
   await opened.byId('basket-line-pending').waitFor()

@@ -118,7 +118,8 @@ export class Live {
       resource,
       (found) => {
         const followed = new Set<Resource>()
-        const tell = () => watcher.items((found.toArray?.() ?? []).map((item) => item.props ?? {}))
+        // Copies: ResClient changes its own objects, and whoever compares would see no difference.
+        const tell = () => watcher.items((found.toArray?.() ?? []).map((item) => ({ ...item.props })))
         const renew = () => {
           const present = new Set(found.toArray?.() ?? [])
           for (const item of present)

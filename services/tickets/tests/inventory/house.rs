@@ -120,12 +120,6 @@ impl House {
         assert!(violated.is_empty(), "invariants are violated: {violated:#?}");
     }
 
-    /// Which invariants are violated.
-    pub(crate) async fn violated(&self) -> Vec<&'static str> {
-        let findings = audit::run(&self.pool, &store::audit::INVARIANTS).await.unwrap();
-        findings.iter().filter(|finding| finding.violations > 0).map(|finding| finding.invariant.name).collect()
-    }
-
     /// One number from the database.
     pub(crate) async fn count(&self, query: &str) -> i64 {
         self.pool.get().await.unwrap().query_one(query, &[]).await.unwrap().get(0)

@@ -1,4 +1,4 @@
 -- The hold's end is told by a fact well before this; it is for the fact that never comes.
 select id from orders
-where state = 'awaiting_payment' and expires_at < clock_timestamp() - interval '5 seconds'
+where state = 'awaiting_payment' and expires_at < statement_timestamp() - interval '5 seconds'
 order by expires_at limit 200

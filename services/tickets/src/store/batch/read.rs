@@ -129,8 +129,12 @@ pub(super) async fn world(
         (&statements.read_events, &[&wanted.events]),
         (&statements.read_overdue, &[&wanted.area_events]),
     ];
+    // Most batches name no holds and no areas: what has nothing to ask for is not sent.
+    let is_asked = [true, true, true, !named.is_empty(), true, true, true, true, true, !wanted.area_events.is_empty()];
     // Polled in order the first time, which is the order in which they are sent.
-    let reads = try_join_all(queries.into_iter().map(|(statement, values)| connection.query(statement, values)));
+    let reads = try_join_all(queries.into_iter().zip(is_asked).map(|((statement, values), is_asked)| async move {
+        if is_asked { connection.query(statement, values).await } else { Ok(Vec::new()) }
+    }));
     let ((), answers) = futures::future::try_join(connection.batch_execute("begin"), reads).await?;
     Ok(assemble(&answers)?)
 }
