@@ -81,6 +81,7 @@ try {
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   browser = await chromium.launchServer({ executablePath: findChromium(), args, handleSIGINT: false })
   process.exitCode = await runTests(sale, browser, broken)
+  if (process.exitCode !== 0 && sale.said) console.error(`what the sale said last:\n${sale.said.slice(-12).join('\n')}`)
 } catch (problem) {
   console.error(problem.message)
   process.exitCode = 1

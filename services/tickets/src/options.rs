@@ -44,8 +44,9 @@ pub struct Serve {
     /// Database.
     #[command(flatten)]
     pub database: Database,
-    /// Batches decided side by side, each on a connection of its own.
-    #[arg(long, env = "LIVEHOUSE_BATCH_LANES", default_value_t = 2)]
+    /// Batches decided side by side, each on a connection of its own. Batches of one event wait for each other at its
+    /// sections, so more lanes help only many events at once.
+    #[arg(long, env = "LIVEHOUSE_BATCH_LANES", default_value_t = 1)]
     pub batch_lanes: usize,
 }
 

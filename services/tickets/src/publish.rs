@@ -91,7 +91,7 @@ fn event_of(options: &Import, layout: &Layout) -> anyhow::Result<NewEvent> {
         .with_context(|| format!("--currency: '{}' is no ISO 4217 code", options.currency))?;
     Ok(NewEvent {
         slug: slug(&name),
-        description: format!("{} seats to choose from, live.", layout.unit_count()),
+        description: "Choose your seat on a map that is true while you look at it.".to_owned(),
         venue: NewVenue { name: layout.name.clone(), ..NewVenue::default() },
         starts_at: evening(options.days, &options.time_zone, 20)?,
         time_zone: options.time_zone.clone(),

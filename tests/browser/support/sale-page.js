@@ -112,25 +112,28 @@ export class SalePage {
     return until(`seat ${seat} to be '${state}'`, async () => (await this.stateOf(seat)) === state || null, milliseconds)
   }
 
-  /** Free seats of a section that a hand can reach now, in the order of the plan; `beside` each other when more than one. */
+  /** Free seats of a section that a hand can reach now, nearest to the middle of the map; `count` beside each other. */
   async reachable(section, count = 1) {
     const rows = this.event.layout.sections.find(({ id }) => id === section).rows
     const found = await this.page.evaluate(
       ([name, plan, wanted]) => {
         const known = window.livehouse.sections[name]?.rows ?? {}
-        const canBeTapped = (id) => {
-          const place = window.livehouse.seatPlace(id)
-          const top = place && document.elementFromPoint(place.x, place.y)
-          return top?.dataset?.testid === 'seat-map-canvas'
-        }
-        for (const row of plan) {
-          for (let at = 0; at + wanted <= row.seats.length; at++) {
-            if ((known[row.id] ?? '').slice(at, at + wanted) !== 'f'.repeat(wanted)) continue
-            const seats = row.seats.slice(at, at + wanted)
-            if (seats.every(canBeTapped)) return seats
+        const box = document.querySelector('[data-testid="seat-map"]').getBoundingClientRect()
+        const canBeTapped = ({ x, y }) => document.elementFromPoint(x, y)?.dataset.testid === 'seat-map-canvas'
+        let best = null
+        let least = Infinity
+        for (const { id, seats } of plan) {
+          for (let at = 0; at + wanted <= seats.length; at++) {
+            if ((known[id] ?? '').slice(at, at + wanted) !== 'f'.repeat(wanted)) continue
+            const places = seats.slice(at, at + wanted).map((seat) => window.livehouse.seatPlace(seat))
+            const [{ x, y }] = places
+            const distance = Math.hypot(x - box.left - box.width / 2, y - box.top - box.height / 2)
+            if (distance >= least || !places.every(canBeTapped)) continue
+            least = distance
+            best = seats.slice(at, at + wanted)
           }
         }
-        return null
+        return best
       },
       [section, rows.map(({ id, seats }) => ({ id, seats: seats.map((seat) => seat.id) })), count],
     )

@@ -57,6 +57,8 @@ async function startSale(say, broken) {
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGTERM')
+    // A test may have stopped its clock.
+    child.kill('SIGCONT')
     const patience = setTimeout(() => child.kill('SIGKILL'), STOP_MILLISECONDS_MAX)
     await once(child, 'exit')
     clearTimeout(patience)

@@ -57,19 +57,29 @@ test('in the dark the page and the map are dark, and turn with the system while 
   await picture(page, 'dark-list')
 })
 
-test('with colours forced by the system the state of a seat in the list can still be told', async (house) => {
+test('with colours forced by the system every button has an edge, and what is pressed can be told', async (house) => {
   const page = await house.person({ forcedColors: 'active' })
   const opened = await openEvent(page, 'night-trains', '#seat-list')
   await opened.byId('list-section-button').first().click()
-  const seat = opened.byId('list-seat').first()
-  await seat.click()
-  await page.waitForFunction(() => document.querySelector('[data-testid="list-seat"][aria-pressed="true"].is-mine'))
-  const [mine, free] = await page.evaluate(() =>
-    ['true', 'false'].map((pressed) => {
-      const style = getComputedStyle(document.querySelector(`[data-testid="list-seat"][aria-pressed="${pressed}"]`))
-      return `${style.borderTopColor} ${style.borderTopStyle} ${style.borderTopWidth} ${style.backgroundColor} ${style.outlineStyle}`
-    }),
-  )
-  assert.notEqual(mine, free)
+  await opened.byId('list-seat').first().click()
+  await page.locator('[data-testid="list-seat"][aria-pressed="true"].is-mine').waitFor()
+  const looks = await page.evaluate(() => {
+    const look = (selector) => {
+      const { borderTopStyle, backgroundColor, color } = getComputedStyle(document.querySelector(selector))
+      return { edge: borderTopStyle, colours: `${color} on ${backgroundColor}` }
+    }
+    return {
+      order: look('[data-testid="basket-order"]'),
+      find: look('[data-testid="finder-go"]'),
+      price: look('[data-testid="legend-category"]'),
+      map: look('[data-testid="view-map"]'),
+      list: look('[data-testid="view-list"]'),
+      mine: look('[data-testid="list-seat"][aria-pressed="true"]'),
+      free: look('[data-testid="list-seat"][aria-pressed="false"]'),
+    }
+  })
+  for (const name of ['order', 'find', 'price', 'mine', 'free']) assert.equal(looks[name].edge, 'solid', name)
+  assert.notEqual(looks.map.colours, looks.list.colours)
+  assert.notEqual(looks.mine.colours, looks.free.colours)
   await picture(page, 'forced-colours')
 })

@@ -75,6 +75,8 @@ async fn watch_over(member: Arc<dyn Member>, news: mpsc::Sender<News>, terminal:
                 let reason = format!("{error:#}");
                 let reason = reason.lines().next().unwrap_or_default();
                 terminal.warn(&format!("{name} did not start ({reason}); its log: cargo dev logs {name}"));
+                // It may run without being of use, such as a gateway that found its port taken: the next try needs it gone.
+                member.process().kill().await;
             }
         }
         failures += 1;
