@@ -220,8 +220,12 @@ describe('the connection', () => {
   it('follows a collection and every model in it', async () => {
     const live = open()
     const seen: string[] = []
+    const firsts = new Set<object>()
     live.watchCollection('orders.mine.b', {
-      items: (items) => seen.push(items.map((item) => `${String(item.id)}:${String(item.state)}`).join(' ')),
+      items: (items) => {
+        seen.push(items.map((item) => `${String(item.id)}:${String(item.state)}`).join(' '))
+        firsts.add(items[0]!)
+      },
     })
     await steps()
     last().open()
@@ -237,5 +241,6 @@ describe('the connection', () => {
       data: { idx: 0, value: { rid: 'o.2' }, models: { 'o.2': { id: 2, state: 'paid' } } },
     })
     expect(seen).toEqual(['1:awaiting_payment', '1:paid', '2:paid 1:paid'])
+    expect(firsts.size, 'what changed is another object than before').toBe(3)
   })
 })

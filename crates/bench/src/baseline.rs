@@ -58,7 +58,11 @@ pub(crate) async fn responder(broker: &str) -> anyhow::Result<Child> {
 }
 
 /// Requests per second that a plain responder answers to `concurrent` askers.
-pub(crate) async fn echo(client: &async_nats::Client, concurrent: usize, duration: Duration) -> anyhow::Result<Row> {
+pub(crate) async fn echo(
+    client: &async_nats::Client,
+    concurrent: usize,
+    duration: Duration,
+) -> anyhow::Result<Row> {
     let payload = vec![b'x'; 220];
     let client = client.clone();
     let (latencies, elapsed) = crate::holds::load(concurrent, duration, move |_| {

@@ -46,7 +46,10 @@ impl Caller {
         let (answer, answered) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, answer);
         self.client.publish_with_reply(subject, format!("{}.{number}", self.inbox), payload.into()).await?;
-        tokio::time::timeout(ANSWER_DEADLINE, answered).await.context("a call was not answered in time")?.context("no answer")
+        tokio::time::timeout(ANSWER_DEADLINE, answered)
+            .await
+            .context("a call was not answered in time")?
+            .context("no answer")
     }
 }
 
@@ -55,7 +58,8 @@ fn hand_out(waiting: &Waiting, message: Message) {
         return;
     }
     let number = message.subject.rsplit('.').next().and_then(|number| number.parse().ok());
-    let answer = number.and_then(|number| waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&number));
+    let answer =
+        number.and_then(|number| waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&number));
     if let Some(answer) = answer {
         // Whoever asked may have given up.
         let _gone = answer.send(message.payload);

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use livehouse_testkit::ResClient;
 
-use crate::holds::{Pairs, load};
 use crate::caller::Caller;
+use crate::holds::{Pairs, load};
 use crate::report::{Report, Row};
 use crate::theatre::{Programme, Theatre, call_payload, hold_params};
 
@@ -15,7 +15,8 @@ const HOLD_SECONDS: i32 = 15;
 
 /// Runs the measurement.
 pub(crate) async fn measure(replicas: u8) -> anyhow::Result<Report> {
-    let programme = Programme { events: 1, seats: 40_000, hold_seconds: HOLD_SECONDS, gateway: true, replicas };
+    let programme =
+        Programme { events: 1, seats: 40_000, hold_seconds: HOLD_SECONDS, gateway: true, replicas };
     let theatre = Theatre::open(&programme).await?;
     let caller = Caller::new(theatre.client().await?).await?;
     let availability = format!("tickets.event.{}.availability", theatre.events[0]);
@@ -67,6 +68,10 @@ async fn place(theatre: &Theatre, caller: &Caller) -> anyhow::Result<()> {
         }
     })
     .await?;
-    anyhow::ensure!(held.count() as usize == HOLDS, "only {} of {HOLDS} holds were placed in time", held.count());
+    anyhow::ensure!(
+        held.count() as usize == HOLDS,
+        "only {} of {HOLDS} holds were placed in time",
+        held.count()
+    );
     Ok(())
 }

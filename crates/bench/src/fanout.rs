@@ -21,7 +21,11 @@ pub(crate) async fn measure(seconds: u64) -> anyhow::Result<Report> {
         let theatre = Theatre::open(&programme).await?;
         let (latencies, frames) = watch(&theatre, viewers, Duration::from_secs(seconds)).await?;
         rows.push(Row::latencies(format!("call of a hold -> frame, {viewers} viewers"), &latencies));
-        rows.push(Row::value(format!("frames received, {viewers} viewers"), frames as f64 / seconds as f64, "per second"));
+        rows.push(Row::value(
+            format!("frames received, {viewers} viewers"),
+            frames as f64 / seconds as f64,
+            "per second",
+        ));
         violations += theatre.audit().await?;
     }
     Ok(Report { name: "fanout", rows, violations })
@@ -81,7 +85,8 @@ async fn write(theatre: &Theatre, sent: &Sent, duration: Duration) -> anyhow::Re
         }
         // One seat in each of four rows; 250 turns fill the section.
         let place = usize::try_from(turn)?;
-        let seats: Vec<String> = (0..4).map(|row| nth_seat(((place / 50) * 4 + row) * 50 + place % 50)).collect();
+        let seats: Vec<String> =
+            (0..4).map(|row| nth_seat(((place / 50) * 4 + row) * 50 + place % 50)).collect();
         sent.lock().unwrap_or_else(PoisonError::into_inner).insert(turn + 1, Instant::now());
         let answer = caller.ask(subject.clone(), call_payload(&hold_params(&seats))).await?;
         anyhow::ensure!(answer.starts_with(b"{\"result\""), "a hold was refused: {answer:?}");

@@ -33,7 +33,11 @@ pub(crate) async fn measure(seconds: u64, replicas: u8) -> anyhow::Result<Report
         let (latencies, elapsed) = run(&theatre, &url, &pairs, concurrent, duration).await?;
         pairs.skip(latencies.count() as usize + concurrent);
         if is_shown {
-            rows.push(Row::rate(format!("two-seat holds through Resgate, c={concurrent}"), &latencies, elapsed));
+            rows.push(Row::rate(
+                format!("two-seat holds through Resgate, c={concurrent}"),
+                &latencies,
+                elapsed,
+            ));
         }
     }
     let violations = theatre.audit().await?;

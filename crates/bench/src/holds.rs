@@ -17,7 +17,11 @@ const CONCURRENT: usize = 64;
 
 /// Asks from `concurrent` tasks for `duration`; each asks again when it has its answer. The work gets a number that
 /// rises by one with every call, and answers whether to go on.
-pub(crate) async fn load<W, F>(concurrent: usize, duration: Duration, work: W) -> anyhow::Result<(Latencies, Duration)>
+pub(crate) async fn load<W, F>(
+    concurrent: usize,
+    duration: Duration,
+    work: W,
+) -> anyhow::Result<(Latencies, Duration)>
 where
     W: Fn(usize) -> F + Clone + Send + 'static,
     F: Future<Output = anyhow::Result<bool>> + Send,

@@ -121,12 +121,20 @@ impl Report {
         writeln!(out, "\n{}", self.name)?;
         writeln!(out, "  {:<58} {:>10} {:>9} {:>9} {:>9}", "", "per second", "p50 ms", "p99 ms", "p99.9 ms")?;
         for row in &self.rows {
-            let number = |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| format!("{value:.digits$}"));
+            let number = |value: Option<f64>, digits: usize| {
+                value.map_or(String::new(), |value| format!("{value:.digits$}"))
+            };
             write!(out, "  {:<58} {:>10}", row.what, number(row.per_second, 0))?;
             if let (Some(value), Some(unit)) = (row.value, row.unit) {
                 writeln!(out, " {value:>9.2} {unit}")?;
             } else {
-                writeln!(out, " {:>9} {:>9} {:>9}", number(row.p50_ms, 2), number(row.p99_ms, 2), number(row.p999_ms, 2))?;
+                writeln!(
+                    out,
+                    " {:>9} {:>9} {:>9}",
+                    number(row.p50_ms, 2),
+                    number(row.p99_ms, 2),
+                    number(row.p999_ms, 2)
+                )?;
             }
         }
         if self.violations == 0 {

@@ -21,7 +21,8 @@ impl Socket {
         if let Some(cookie) = cookie {
             request.headers_mut().insert("Cookie", cookie.parse()?);
         }
-        let (stream, _) = tokio_tungstenite::connect_async(request).await.context("the gateway refused a connection")?;
+        let (stream, _) =
+            tokio_tungstenite::connect_async(request).await.context("the gateway refused a connection")?;
         let mut socket = Self { stream, requests: 0 };
         socket.request("version", Some(&serde_json::json!({"protocol": "1.2.3"}))).await?;
         Ok(socket)

@@ -70,7 +70,14 @@ impl Theatre {
             services.push(tickets.environment("LIVEHOUSE_LOG", "warn").start().await?);
         }
         if programme.gateway {
-            services.push(world.service("livehouse-identity").release().environment("LIVEHOUSE_LOG", "warn").start().await?);
+            services.push(
+                world
+                    .service("livehouse-identity")
+                    .release()
+                    .environment("LIVEHOUSE_LOG", "warn")
+                    .start()
+                    .await?,
+            );
         }
         Ok(Self { world, pool, events, services })
     }
@@ -95,7 +102,10 @@ impl Theatre {
     pub(crate) fn tickets_megabytes(&self) -> anyhow::Result<f64> {
         let pid = self.services.first().context("the tickets service does not run")?.process().pid();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS in the process status")?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .context("no VmRSS in the process status")?;
         let kilobytes: f64 = line.split_whitespace().nth(1).context("no number in VmRSS")?.parse()?;
         Ok(kilobytes / 1_024.0)
     }
@@ -110,7 +120,13 @@ pub(crate) fn hall(seats: usize) -> Layout {
             label: row.to_string(),
             seats: (0..ROW_SEATS).map(|seat| hall_seat(section, row, seat)).collect(),
         });
-        Section { id: format!("s{section}"), name: format!("Section {section}"), polygon: None, rows: rows.collect(), areas: vec![] }
+        Section {
+            id: format!("s{section}"),
+            name: format!("Section {section}"),
+            polygon: None,
+            rows: rows.collect(),
+            areas: vec![],
+        }
     });
     let category = Category { id: "cat-1".to_owned(), name: "All".to_owned(), color: "#3366cc".to_owned() };
     let layout = Layout {

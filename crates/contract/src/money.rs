@@ -40,7 +40,7 @@ impl Money {
     }
 
     /// The sum, if both are of one currency and it fits.
-    pub fn add(self, other: Self) -> Result<Self, Error> {
+    pub fn plus(self, other: Self) -> Result<Self, Error> {
         if self.currency != other.currency {
             return Err(Error::Currencies(self.currency, other.currency));
         }
@@ -56,7 +56,7 @@ impl Money {
 
     /// The sum of all, in `currency`.
     pub fn sum(currency: Currency, amounts: impl IntoIterator<Item = Self>) -> Result<Self, Error> {
-        amounts.into_iter().try_fold(Self::zero(currency), Self::add)
+        amounts.into_iter().try_fold(Self::zero(currency), Self::plus)
     }
 
     /// Is there nothing to pay?
@@ -100,14 +100,14 @@ mod tests {
     fn amounts_of_two_currencies_are_never_added() {
         let euros = Money::new(1, Currency::EUR);
         let dollars = Money::new(1, Currency::USD);
-        assert_eq!(euros.add(dollars), Err(Error::Currencies(Currency::EUR, Currency::USD)));
+        assert_eq!(euros.plus(dollars), Err(Error::Currencies(Currency::EUR, Currency::USD)));
     }
 
     #[test]
     fn an_overflow_is_an_error_not_a_wrap() {
         assert_eq!(Money::new(i64::MAX, Currency::EUR).times(2), Err(Error::Overflow));
         assert_eq!(
-            Money::new(i64::MAX, Currency::EUR).add(Money::new(1, Currency::EUR)),
+            Money::new(i64::MAX, Currency::EUR).plus(Money::new(1, Currency::EUR)),
             Err(Error::Overflow)
         );
     }

@@ -18,7 +18,11 @@ pub(crate) async fn run(options: BenchOptions, terminal: &Terminal) -> anyhow::R
     terminal
         .step("release builds: what is measured is what is deployed", |_| async {
             let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-            build.args(["build", "--quiet", "--release"]).current_dir(&root).stdin(Stdio::null()).stdout(Stdio::null());
+            build
+                .args(["build", "--quiet", "--release"])
+                .current_dir(&root)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null());
             for package in PACKAGES {
                 build.args(["--package", package]);
             }
@@ -33,6 +37,7 @@ pub(crate) async fn run(options: BenchOptions, terminal: &Terminal) -> anyhow::R
     if options.json {
         measure.arg("--json");
     }
-    let status = measure.current_dir(&root).stdin(Stdio::null()).status().await.context("run livehouse-bench")?;
+    let status =
+        measure.current_dir(&root).stdin(Stdio::null()).status().await.context("run livehouse-bench")?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

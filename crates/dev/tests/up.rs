@@ -108,6 +108,7 @@ impl Drop for Sale {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "not a task of the runtime: this thread may wait")]
 fn wait_until(what: &str, deadline: Duration, mut ask: impl FnMut() -> Result<(), String>) {
     let began = Instant::now();
     loop {

@@ -260,6 +260,7 @@ impl Process {
         self.block_until_ended(Duration::from_secs(2));
     }
 
+    #[expect(clippy::disallowed_methods, reason = "not a task of the runtime: this thread may wait")]
     fn block_until_ended(&self, longest: Duration) {
         let deadline = Instant::now() + longest;
         while self.status().is_none() && Instant::now() < deadline {

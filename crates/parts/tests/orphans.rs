@@ -42,6 +42,7 @@ async fn victim() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "not a task of the runtime: this thread may wait")]
 fn a_killed_parent_leaves_no_process_and_no_folder() {
     let folder = tempfile::Builder::new()
         .prefix("livehouse-parts-")

@@ -47,8 +47,12 @@ const EXAMPLES_MAX: usize = 5;
 /// Checks all invariants in one snapshot of the database.
 pub async fn run(pool: &Pool, invariants: &[Invariant]) -> anyhow::Result<Vec<Finding>> {
     let mut connection = pool.get().await?;
-    let transaction =
-        connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
+    let transaction = connection
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .await?;
     transaction.batch_execute("set local statement_timeout = '120s'").await?;
     let mut findings = Vec::with_capacity(invariants.len());
     for invariant in invariants {
@@ -61,7 +65,12 @@ pub async fn run(pool: &Pool, invariants: &[Invariant]) -> anyhow::Result<Vec<Fi
 }
 
 /// Checks all invariants, prints what was found, and answers 1 on a violation.
-pub async fn run_and_print(pool: &Pool, service: &str, invariants: &[Invariant], as_json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run_and_print(
+    pool: &Pool,
+    service: &str,
+    invariants: &[Invariant],
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
     let findings = run(pool, invariants).await?;
     let violations: usize = findings.iter().map(|finding| finding.violations).sum();
     let mut out = std::io::stdout();

@@ -54,9 +54,14 @@ pub async fn connect(url: &str, name: &str, health: Health) -> anyhow::Result<as
             async move {
                 match event {
                     async_nats::Event::Connected => health.set("nats", Condition::Up),
-                    async_nats::Event::Disconnected | async_nats::Event::Closed => health.set("nats", Condition::Down),
+                    async_nats::Event::Disconnected | async_nats::Event::Closed => {
+                        health.set("nats", Condition::Down)
+                    }
                     async_nats::Event::SlowConsumer(subscription) => {
-                        tracing::warn!(subscription, "messages were dropped: a subscription is read too slowly");
+                        tracing::warn!(
+                            subscription,
+                            "messages were dropped: a subscription is read too slowly"
+                        );
                         metrics::counter!("livehouse_nats_slow_consumer_total").increment(1);
                     }
                     other => tracing::debug!(event = %other, "NATS connection event"),
@@ -100,7 +105,9 @@ pub async fn ensure_streams(client: &async_nats::Client) -> anyhow::Result<jetst
                     tokio::time::sleep(backoff.next_delay()).await;
                 }
                 Err(error) => {
-                    return Err(anyhow::Error::new(error).context(format!("cannot make the stream {}", config.name)));
+                    return Err(
+                        anyhow::Error::new(error).context(format!("cannot make the stream {}", config.name))
+                    );
                 }
             }
         }

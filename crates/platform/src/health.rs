@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 
 use anyhow::Context;
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use axum::Router;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -57,11 +57,16 @@ impl Health {
 
     /// Notes the condition of a part, and logs a change of it.
     pub fn set(&self, part: &'static str, condition: Condition) {
-        let before = self.parts.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(part, condition);
+        let before =
+            self.parts.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(part, condition);
         if before != Some(condition) {
             tracing::info!(part, condition = ?condition, "part changed its condition");
         }
-        metrics::gauge!("livehouse_part_up", "part" => part).set(if condition == Condition::Up { 1.0 } else { 0.0 });
+        metrics::gauge!("livehouse_part_up", "part" => part).set(if condition == Condition::Up {
+            1.0
+        } else {
+            0.0
+        });
     }
 
     /// All parts as they are now.
@@ -96,7 +101,8 @@ pub async fn serve(options: &Common, health: Health, stop: CancellationToken) ->
     let address = listener.local_addr()?;
     announce(options, address)?;
     tokio::spawn(async move {
-        let served = axum::serve(listener, routes(health)).with_graceful_shutdown(stop.cancelled_owned()).await;
+        let served =
+            axum::serve(listener, routes(health)).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(error) = served {
             tracing::error!(%error, "the private HTTP port failed");
         }

@@ -28,7 +28,9 @@ impl KeyDb {
         let keydb = Self::default();
         health.set("keydb", Condition::Degraded);
         let Some(client) = url.and_then(|url| {
-            redis::Client::open(url).inspect_err(|error| tracing::error!(%error, "the KeyDB URL is not valid")).ok()
+            redis::Client::open(url)
+                .inspect_err(|error| tracing::error!(%error, "the KeyDB URL is not valid"))
+                .ok()
         }) else {
             return keydb;
         };

@@ -31,7 +31,8 @@ const CLAIM: &str = "update lease set holder = $1, epoch = epoch + 1, \
     where key in (select key from lease where key = any($3::text[]) \
         and (holder is null or expires_at <= clock_timestamp()) order by key limit $4 for update skip locked)";
 const LIVE: &str = "select count(*) from lease_replica where seen_until > clock_timestamp()";
-const MAP: &str = "select key, holder, epoch from lease where holder is not null and expires_at > clock_timestamp()";
+const MAP: &str =
+    "select key, holder, epoch from lease where holder is not null and expires_at > clock_timestamp()";
 const RELEASE: &str = "update lease set holder = null where holder = $1 and key = any($2::text[])";
 
 /// A [`Lease`] kept in a service's database.
@@ -73,7 +74,8 @@ impl PostgresLease {
             })
             .collect();
         let surplus = holdings.iter().rfind(|holding| mine > share && holding.holder == replica);
-        *self.surplus.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = surplus.map(|holding| holding.key.clone());
+        *self.surplus.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+            surplus.map(|holding| holding.key.clone());
         Ok(holdings)
     }
 }

@@ -16,7 +16,8 @@ const MIGRATION_LOCK: i64 = 0x6c69_7665_686f_7573;
 
 /// The longest a statement may run, a lock may be waited for, and a transaction may idle. A query that would
 /// take longer is worth less than the connection it blocks.
-const SESSION_OPTIONS: &str = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s";
+const SESSION_OPTIONS: &str =
+    "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s";
 
 /// How often the database is asked whether it is there.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
@@ -29,7 +30,9 @@ pub fn url(options: &Database) -> anyhow::Result<String> {
             .trim()
             .to_owned()),
         (None, Some(url)) => Ok(url.clone()),
-        (None, None) => anyhow::bail!("no database URL: set LIVEHOUSE_POSTGRES_URL or LIVEHOUSE_POSTGRES_URL_FILE"),
+        (None, None) => {
+            anyhow::bail!("no database URL: set LIVEHOUSE_POSTGRES_URL or LIVEHOUSE_POSTGRES_URL_FILE")
+        }
     }
 }
 
@@ -41,17 +44,23 @@ pub fn pool(options: &Database, application: &str) -> anyhow::Result<Pool> {
 /// A pool of at most `connections_max` connections to `url`, each with `settings` (`-c name=value …`) besides the
 /// usual ones.
 pub fn pool_of(url: &str, connections_max: usize, application: &str, settings: &str) -> anyhow::Result<Pool> {
-    let mut config = tokio_postgres::Config::from_str(url)
-        .map_err(|_| anyhow::anyhow!("the database URL is not valid: expected postgres://user:password@host:port/database"))?;
+    let mut config = tokio_postgres::Config::from_str(url).map_err(|_| {
+        anyhow::anyhow!("the database URL is not valid: expected postgres://user:password@host:port/database")
+    })?;
     config.application_name(application);
     config.options(format!("{SESSION_OPTIONS} {settings}")).connect_timeout(Duration::from_secs(3));
-    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let manager =
+        Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     let timeouts = Timeouts {
         wait: Some(Duration::from_secs(2)),
         create: Some(Duration::from_secs(4)),
         recycle: Some(Duration::from_secs(2)),
     };
-    Ok(Pool::builder(manager).max_size(connections_max).timeouts(timeouts).runtime(Runtime::Tokio1).build()?)
+    Ok(Pool::builder(manager)
+        .max_size(connections_max)
+        .timeouts(timeouts)
+        .runtime(Runtime::Tokio1)
+        .build()?)
 }
 
 /// Brings the database to the newest migration. Several processes may call it at once: one works, the others
@@ -104,7 +113,9 @@ pub async fn until_migrated(pool: &Pool, marker: &str, stop: &CancellationToken)
         };
         match look.await {
             Ok(()) => return true,
-            Err(error) => tracing::info!(error = format!("{error:#}"), "waiting for the database and its migrations"),
+            Err(error) => {
+                tracing::info!(error = format!("{error:#}"), "waiting for the database and its migrations")
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return false,

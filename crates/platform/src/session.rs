@@ -37,7 +37,8 @@ impl std::fmt::Debug for Key {
 impl Key {
     /// Reads the key from its file; at least 32 bytes.
     pub fn from_file(file: &Path) -> anyhow::Result<Self> {
-        let bytes = std::fs::read(file).with_context(|| format!("cannot read the session key from {}", file.display()))?;
+        let bytes = std::fs::read(file)
+            .with_context(|| format!("cannot read the session key from {}", file.display()))?;
         Self::from_bytes(bytes).with_context(|| format!("the session key in {}", file.display()))
     }
 
@@ -74,7 +75,11 @@ impl Key {
     }
 
     /// Whose session the `Cookie` headers carry, if any.
-    pub fn buyer_of<'a>(&self, headers: impl IntoIterator<Item = &'a str>, now: Timestamp) -> Option<BuyerId> {
+    pub fn buyer_of<'a>(
+        &self,
+        headers: impl IntoIterator<Item = &'a str>,
+        now: Timestamp,
+    ) -> Option<BuyerId> {
         headers
             .into_iter()
             .flat_map(|header| header.split(';'))

@@ -1,4 +1,6 @@
 //! Draws a layout as SVG, to look at it: `render_svg concert-hall > hall.svg` or `render_svg plan.json > plan.svg`.
+
+#![allow(clippy::too_many_lines)]
 #![allow(clippy::print_stdout)]
 
 use std::collections::HashMap;

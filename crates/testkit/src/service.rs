@@ -88,7 +88,14 @@ impl ServiceBuilder {
     pub(crate) fn new(package: &str, world: &Path) -> ServiceBuilder {
         let replica = format!("{}-1", package.trim_start_matches("livehouse-"));
         let (package, world) = (package.to_string(), world.to_path_buf());
-        ServiceBuilder { package, build: Build::Debug, replica, world, environment: Vec::new(), arguments: Vec::new() }
+        ServiceBuilder {
+            package,
+            build: Build::Debug,
+            replica,
+            world,
+            environment: Vec::new(),
+            arguments: Vec::new(),
+        }
     }
 
     /// Its replica name; one service of a name per world. Without this: `tickets-1` and so on.

@@ -5,7 +5,9 @@ use livehouse_contract::id::BuyerId;
 use livehouse_contract::path;
 use livehouse_contract::token::{Role, Token};
 use livehouse_platform::session::Key;
-use res_service::{Access, Auth, Builder, Data, Error, Get, Grant, Model, Reply, Resource, Service, StartError};
+use res_service::{
+    Access, Auth, Builder, Data, Error, Get, Grant, Model, Reply, Resource, Service, StartError,
+};
 use serde::Serialize;
 
 use crate::connections::Connections;

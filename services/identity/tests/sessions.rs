@@ -21,7 +21,8 @@ struct Door {
 
 impl Door {
     async fn open() -> Self {
-        let world = World::builder().nats().keydb().resgate_with(ResgateOptions::default()).start().await.unwrap();
+        let world =
+            World::builder().nats().keydb().resgate_with(ResgateOptions::default()).start().await.unwrap();
         let identity = world.service("livehouse-identity").start().await.unwrap();
         Self { identity, world }
     }
@@ -64,7 +65,11 @@ async fn a_guest_with_a_session_is_known_and_learns_nothing_but_who_it_is() {
     let model = set["models"].as_object().unwrap().values().next().unwrap().clone();
     let roles = serde_json::json!({"data": []});
     assert_eq!(model, serde_json::json!({"buyer": buyer, "name": null, "roles": roles, "signedIn": false}));
-    assert_eq!(taken_for(&door.guest(buyer).await).await, Some(buyer), "another connection of the same session");
+    assert_eq!(
+        taken_for(&door.guest(buyer).await).await,
+        Some(buyer),
+        "another connection of the same session"
+    );
     assert_eq!(guest.get("identity.me.somebody-else").await.unwrap_err().code, "system.accessDenied");
 }
 
@@ -77,7 +82,10 @@ async fn h44_whatever_is_not_a_signed_and_current_session_is_nobody() {
     let other_key = Key::from_bytes(vec![7; 32]).unwrap();
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     let nobody: Vec<(&str, String)> = vec![
-        ("another buyer's id under the same signature", good.replacen(&buyer.to_string(), &BuyerId::generate().to_string(), 1)),
+        (
+            "another buyer's id under the same signature",
+            good.replacen(&buyer.to_string(), &BuyerId::generate().to_string(), 1),
+        ),
         ("another key", other_key.sign(buyer, now)),
         ("no signature", message.to_owned()),
         ("an empty signature", format!("{message}.")),

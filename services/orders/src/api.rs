@@ -15,7 +15,11 @@ use crate::checkout::Checkout;
 const OWNER_BUCKETS: u32 = 16;
 
 /// Starts answering.
-pub async fn start(client: async_nats::Client, replica: &str, checkout: &Checkout) -> Result<Service, StartError> {
+pub async fn start(
+    client: async_nats::Client,
+    replica: &str,
+    checkout: &Checkout,
+) -> Result<Service, StartError> {
     Builder::new(path::ORDERS)
         .replica(replica)
         .lease(PostgresLease::new(checkout.pool.clone()))

@@ -97,7 +97,8 @@ impl Checkout {
 
     /// The hold is bound: the order waits for its money, or is paid if there is nothing to pay.
     async fn take_over(&self, order: &Order, hold: &ClaimedHold) -> Result<Order, Error> {
-        let happening = if hold.total.is_zero() { Happening::HoldClaimedFree } else { Happening::HoldClaimed };
+        let happening =
+            if hold.total.is_zero() { Happening::HoldClaimedFree } else { Happening::HoldClaimed };
         let mut connection = self.pool.get().await?;
         let transaction = connection.transaction().await?;
         let locked = store::lock(&transaction, order.id).await?.ok_or(Error::HoldNotActive)?;
@@ -106,7 +107,8 @@ impl Checkout {
             store::claim(&transaction, order.id, state, hold).await?;
             let mut facts = Facts::default();
             if state == State::Paid {
-                let paid = OrderPaid { order: order.id, hold: order.hold, event: hold.event, buyer: order.buyer };
+                let paid =
+                    OrderPaid { order: order.id, hold: order.hold, event: hold.event, buyer: order.buyer };
                 facts.push(&paid).map_err(anyhow::Error::new)?;
             }
             facts.write(&transaction).await?;
@@ -121,7 +123,10 @@ impl Checkout {
     pub async fn cancel(&self, id: OrderId, buyer: BuyerId) -> Result<(), Error> {
         let mut connection = self.pool.get().await?;
         let transaction = connection.transaction().await?;
-        let order = store::lock(&transaction, id).await?.filter(|order| order.buyer == buyer).ok_or(Error::NotFound)?;
+        let order = store::lock(&transaction, id)
+            .await?
+            .filter(|order| order.buyer == buyer)
+            .ok_or(Error::NotFound)?;
         match order.state.next(Happening::Cancelled) {
             Next::Refuse => return Err(Error::NotCancellable(order.state)),
             Next::Stay => return Ok(()),
@@ -145,7 +150,13 @@ impl Checkout {
         Ok(())
     }
 
-    async fn close(&self, transaction: &Transaction<'_>, order: &Order, to: State, reason: OrderEnd) -> anyhow::Result<()> {
+    async fn close(
+        &self,
+        transaction: &Transaction<'_>,
+        order: &Order,
+        to: State,
+        reason: OrderEnd,
+    ) -> anyhow::Result<()> {
         store::move_to(transaction, order, to).await?;
         let mut facts = Facts::default();
         if let Some(event) = order.event {

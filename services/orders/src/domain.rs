@@ -80,7 +80,9 @@ impl State {
     /// A paid order is left only through a refund.
     #[must_use]
     pub const fn next(self, happening: Happening) -> Next {
-        use Happening::{Cancelled, HoldClaimed, HoldClaimedFree, HoldReleased, SaleRefused, SeatsSold, TimeOver};
+        use Happening::{
+            Cancelled, HoldClaimed, HoldClaimedFree, HoldReleased, SaleRefused, SeatsSold, TimeOver,
+        };
         match (self, happening) {
             (Self::Created, HoldClaimed) => Next::To(Self::AwaitingPayment),
             (Self::Created, HoldClaimedFree) => Next::To(Self::Paid),
@@ -90,7 +92,9 @@ impl State {
             (Self::Paid, SaleRefused) => Next::To(Self::Refunded),
             (Self::Cancelled, Cancelled) => Next::Stay,
             (_, Cancelled) => Next::Refuse,
-            (_, HoldClaimed | HoldClaimedFree | TimeOver | HoldReleased | SeatsSold | SaleRefused) => Next::Stay,
+            (_, HoldClaimed | HoldClaimedFree | TimeOver | HoldReleased | SeatsSold | SaleRefused) => {
+                Next::Stay
+            }
         }
     }
 }
@@ -98,7 +102,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Happening::{Cancelled, HoldClaimed, HoldClaimedFree, HoldReleased, SaleRefused, SeatsSold, TimeOver};
+    use Happening::{
+        Cancelled, HoldClaimed, HoldClaimedFree, HoldReleased, SaleRefused, SeatsSold, TimeOver,
+    };
     use proptest::prelude::*;
 
     const HAPPENINGS: [Happening; 7] =

@@ -28,7 +28,11 @@ pub async fn announce(client: &async_nats::Client, changed: Changed) {
 }
 
 /// Refreshes announced orders until `stop`.
-pub async fn listen(client: async_nats::Client, service: Service, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn listen(
+    client: async_nats::Client,
+    service: Service,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut changes = client.subscribe(SUBJECT).await?;
     loop {
         tokio::select! {

@@ -45,8 +45,9 @@ impl Assets {
     /// Reads `manifest.json` of a built client.
     pub fn read(dist: &Path) -> anyhow::Result<Self> {
         let file = dist.join("manifest.json");
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read {}: build the client first (npm run build in web/)", file.display()))?;
+        let text = std::fs::read_to_string(&file).with_context(|| {
+            format!("cannot read {}: build the client first (npm run build in web/)", file.display())
+        })?;
         Self::parse(&text).with_context(|| format!("{} does not fit these pages", file.display()))
     }
 
@@ -69,7 +70,8 @@ impl Assets {
 fn entry(chunks: &BTreeMap<String, Chunk>, name: &str) -> Entry {
     let mut seen = BTreeSet::new();
     let mut waiting = vec![name];
-    let mut entry = Entry { script: String::new(), styles: Vec::new(), preloads: Vec::new(), fonts: Vec::new() };
+    let mut entry =
+        Entry { script: String::new(), styles: Vec::new(), preloads: Vec::new(), fonts: Vec::new() };
     let address = |file: &str| format!("/{file}");
     while let Some(next) = waiting.pop() {
         let Some(chunk) = chunks.get(next).filter(|_| seen.insert(next)) else { continue };
@@ -83,7 +85,9 @@ fn entry(chunks: &BTreeMap<String, Chunk>, name: &str) -> Entry {
                 entry.styles.push(style);
             }
         }
-        entry.fonts.extend(chunk.assets.iter().filter(|file| file.ends_with(".woff2")).map(|file| address(file)));
+        entry
+            .fonts
+            .extend(chunk.assets.iter().filter(|file| file.ends_with(".woff2")).map(|file| address(file)));
         waiting.extend(chunk.imports.iter().map(String::as_str));
     }
     entry

@@ -40,7 +40,9 @@ impl Guard {
         let value = self.key.sign(BuyerId::generate(), Timestamp::now());
         let secure = if self.secure { "; Secure" } else { "" };
         let age = session::AGE_SECONDS_MAX;
-        format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", session::COOKIE).parse().ok()
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", session::COOKIE)
+            .parse()
+            .ok()
     }
 }
 

@@ -35,7 +35,8 @@ impl Encoded {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         gzip.write_all(&plain)?;
         let mut brotli = Vec::new();
-        let parameters = brotli::enc::BrotliEncoderParams { quality: BROTLI_QUALITY as i32, ..Default::default() };
+        let parameters =
+            brotli::enc::BrotliEncoderParams { quality: BROTLI_QUALITY as i32, ..Default::default() };
         brotli::BrotliCompress(&mut plain.as_slice(), &mut brotli, &parameters)?;
         Ok(Self { gzip: gzip.finish()?.into(), brotli: brotli.into(), plain: plain.into() })
     }
@@ -72,7 +73,11 @@ impl Layouts {
     /// Layouts in the bucket of this bus.
     #[must_use]
     pub fn new(jetstream: jetstream::Context) -> Self {
-        Self { jetstream, kept: Mutex::new(LruCache::new(LAYOUTS_MAX)), fetching: tokio::sync::Mutex::default() }
+        Self {
+            jetstream,
+            kept: Mutex::new(LruCache::new(LAYOUTS_MAX)),
+            fetching: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The layout of this hash; nothing if there is none.
@@ -141,7 +146,9 @@ mod tests {
     #[test]
     fn nothing_but_a_hash_is_asked_for() {
         assert!(is_hash("0123456789abcdef0123456789abcdef"));
-        for other in ["", "../../secret", "0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef0123456789abcde*"] {
+        for other in
+            ["", "../../secret", "0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef0123456789abcde*"]
+        {
             assert!(!is_hash(other), "{other}");
         }
     }

@@ -67,7 +67,8 @@ struct Unmade(String);
 
 /// All addresses of the site.
 pub fn routes(context: Arc<Context>, guarding: Guard, options: &Serve) -> Router {
-    let immutable = SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, header::HeaderValue::from_static(FOR_EVER));
+    let immutable =
+        SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, header::HeaderValue::from_static(FOR_EVER));
     let dist = &options.web_dist;
     let assets = Router::new()
         .fallback_service(ServeDir::new(dist.join("assets")).precompressed_br().precompressed_gzip())
@@ -93,7 +94,11 @@ pub fn routes(context: Arc<Context>, guarding: Guard, options: &Serve) -> Router
 }
 
 /// Turns a bare refusal into a page that says what to do.
-async fn explain(State(context): Shared, request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+async fn explain(
+    State(context): Shared,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let status = response.status();
@@ -117,11 +122,19 @@ async fn events(State(context): Shared, uri: Uri) -> Result<Response, Failure> {
         }));
         cards.push(card::card(event, availability.as_ref()));
     }
-    Ok(context.pages.render("events.html", uri.path(), "events", context! { events => cards }, json!({"events": data})))
+    Ok(context.pages.render(
+        "events.html",
+        uri.path(),
+        "events",
+        context! { events => cards },
+        json!({"events": data}),
+    ))
 }
 
 async fn event(State(context): Shared, Path(name): Path<String>) -> Result<Response, Failure> {
-    let Some(event) = context.sale.event(&name).await? else { return Ok(StatusCode::NOT_FOUND.into_response()) };
+    let Some(event) = context.sale.event(&name).await? else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
     let availability = context.sale.availability(event.id).await;
     let layout = format!("/layouts/{}.json", event.layout);
     let categories = context.categories(&event.layout).await;
@@ -158,7 +171,13 @@ async fn order(State(context): Shared, Path(order): Path<String>, uri: Uri) -> R
     };
     let events = context.event_names().await?;
     let page = context! { order_id => order.to_string(), order => minijinja::Value::from(()) };
-    Ok(context.pages.render("order.html", uri.path(), "order", page, json!({"order": order, "events": events})))
+    Ok(context.pages.render(
+        "order.html",
+        uri.path(),
+        "order",
+        page,
+        json!({"order": order, "events": events}),
+    ))
 }
 
 impl Context {
@@ -179,11 +198,21 @@ async fn time() -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(json!({"serverTime": Timestamp::now()}))).into_response()
 }
 
-async fn layout(State(context): Shared, Path(file): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
+async fn layout(
+    State(context): Shared,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let Some(hash) = file.strip_suffix(".json") else { return Ok(StatusCode::NOT_FOUND.into_response()) };
-    let Some(layout) = context.layouts.get(hash).await? else { return Ok(StatusCode::NOT_FOUND.into_response()) };
+    let Some(layout) = context.layouts.get(hash).await? else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
     let (encoding, body) = layout.for_request(&headers);
-    let fixed = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, FOR_EVER), (header::VARY, "accept-encoding")];
+    let fixed = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, FOR_EVER),
+        (header::VARY, "accept-encoding"),
+    ];
     let mut response = (fixed, body).into_response();
     if let Some(encoding) = encoding {
         response.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static(encoding));

@@ -97,7 +97,10 @@ impl Sale {
         if answer.status() == reqwest::StatusCode::NOT_FOUND {
             // A time-out is a 404 as well: only the code in the body tells absence from silence.
             let refusal: Value = answer.json().await.unwrap_or_default();
-            anyhow::ensure!(refusal["code"] == "system.notFound", "Resgate answered {refusal} for {resource}");
+            anyhow::ensure!(
+                refusal["code"] == "system.notFound",
+                "Resgate answered {refusal} for {resource}"
+            );
             return Ok(None);
         }
         let answer = answer.error_for_status().with_context(|| format!("Resgate refused {resource}"))?;
@@ -113,7 +116,8 @@ impl Sale {
             return Ok(events.clone());
         }
         let references: Vec<Referenced> = self.ask("tickets.events").await?.unwrap_or_default();
-        let events: Arc<Vec<Event>> = Arc::new(references.into_iter().filter_map(|reference| reference.model).collect());
+        let events: Arc<Vec<Event>> =
+            Arc::new(references.into_iter().filter_map(|reference| reference.model).collect());
         *list = Some((Instant::now(), events.clone()));
         Ok(events)
     }

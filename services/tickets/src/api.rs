@@ -37,7 +37,11 @@ pub struct Context {
 }
 
 /// Starts answering. Resources of one event, and each hold, have one owner among the replicas.
-pub async fn start(client: async_nats::Client, replica: &str, context: &Context) -> Result<Service, StartError> {
+pub async fn start(
+    client: async_nats::Client,
+    replica: &str,
+    context: &Context,
+) -> Result<Service, StartError> {
     let (opening, closing, known) = (context.views.clone(), context.views.clone(), context.catalogue.clone());
     let builder = owned(Builder::new(path::TICKETS).replica(replica), context)
         .busy_error(error::busy())
@@ -68,7 +72,8 @@ pub async fn start(client: async_nats::Client, replica: &str, context: &Context)
                 Ok(catalogue.event(event).is_some())
             }
         });
-    let resources = [events::resource(context), hold::resource(context)].into_iter().chain(event::resources(context));
+    let resources =
+        [events::resource(context), hold::resource(context)].into_iter().chain(event::resources(context));
     resources.fold(builder, Builder::resource).start(client).await
 }
 

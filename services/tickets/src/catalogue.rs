@@ -120,7 +120,9 @@ impl Catalogue {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self.state.read().unwrap_or_else(PoisonError::into_inner).clock {
-            Some((timestamp, read)) => timestamp + SignedDuration::try_from(read.elapsed()).unwrap_or_default(),
+            Some((timestamp, read)) => {
+                timestamp + SignedDuration::try_from(read.elapsed()).unwrap_or_default()
+            }
             None => Timestamp::now(),
         }
     }
@@ -132,8 +134,11 @@ impl Catalogue {
         let read = Instant::now();
         let known: HashMap<EventNumber, i64> =
             self.events().iter().map(|event| (event.row.number, event.row.rules.version)).collect();
-        let stale: Vec<EventNumber> =
-            versions.iter().filter(|(number, version)| known.get(number) != Some(version)).map(|pair| pair.0).collect();
+        let stale: Vec<EventNumber> = versions
+            .iter()
+            .filter(|(number, version)| known.get(number) != Some(version))
+            .map(|pair| pair.0)
+            .collect();
         let mut loaded = Vec::with_capacity(stale.len());
         if !stale.is_empty() {
             let mut layouts: HashMap<String, Arc<IndexedLayout>> =

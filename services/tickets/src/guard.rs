@@ -53,9 +53,15 @@ mod switches {
     pub fn switch_off(names: &str) -> anyhow::Result<()> {
         let guard = |name: &str| {
             let named = Guard::ALL.into_iter().find(|guard| format!("{guard:?}") == name);
-            named.ok_or_else(|| anyhow::anyhow!("there is no guard '{name}': expected some of {:?}", Guard::ALL))
+            named.ok_or_else(|| {
+                anyhow::anyhow!("there is no guard '{name}': expected some of {:?}", Guard::ALL)
+            })
         };
-        let off = names.split(',').filter(|name| !name.is_empty()).map(guard).collect::<anyhow::Result<Vec<_>>>()?;
+        let off = names
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(guard)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         OFF.set(off).map_err(|_| anyhow::anyhow!("guards are switched off once, at the start"))
     }
 
@@ -64,8 +70,16 @@ mod switches {
 
     #[async_trait::async_trait]
     impl res_service::Lease for EverybodyOwnsEverything {
-        async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<res_service::Holding>, res_service::BoxError> {
-            let mine = |key: &String| res_service::Holding { key: key.clone(), holder: replica.to_owned(), epoch: 1 };
+        async fn round(
+            &self,
+            replica: &str,
+            keys: &[String],
+        ) -> Result<Vec<res_service::Holding>, res_service::BoxError> {
+            let mine = |key: &String| res_service::Holding {
+                key: key.clone(),
+                holder: replica.to_owned(),
+                epoch: 1,
+            };
             Ok(keys.iter().map(mine).collect())
         }
 

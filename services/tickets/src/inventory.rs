@@ -79,7 +79,13 @@ struct Shared {
 impl Inventory {
     /// Starts `lanes` lanes over `pool`, which must have at least as many connections.
     #[must_use]
-    pub fn start(pool: Pool, catalogue: Arc<Catalogue>, announcer: Announcer, bell: Bell, lanes: usize) -> Self {
+    pub fn start(
+        pool: Pool,
+        catalogue: Arc<Catalogue>,
+        announcer: Announcer,
+        bell: Bell,
+        lanes: usize,
+    ) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS_MAX);
         let shared = Arc::new(Shared { pool, catalogue, announcer, bell });
         let waiting = Arc::new(Mutex::new(waiting));
@@ -127,9 +133,9 @@ impl Shared {
     async fn decide(&self, commands: &[&Command]) -> Result<Decided, batch::Error> {
         let started = Instant::now();
         let running = batch::run(&self.pool, &self.catalogue, commands);
-        let decided = tokio::time::timeout(TRANSACTION_DEADLINE, running)
-            .await
-            .map_err(|_| batch::Error::Translation(anyhow::anyhow!("a batch took longer than {TRANSACTION_DEADLINE:?}")))??;
+        let decided = tokio::time::timeout(TRANSACTION_DEADLINE, running).await.map_err(|_| {
+            batch::Error::Translation(anyhow::anyhow!("a batch took longer than {TRANSACTION_DEADLINE:?}"))
+        })??;
         metrics::histogram!("livehouse_inventory_batch_seconds").record(started.elapsed().as_secs_f64());
         if !decided.changes().is_empty() {
             self.announcer.announce(&self.catalogue, &decided.world).await;
@@ -151,12 +157,16 @@ impl Shared {
             if batch.is_empty() {
                 return;
             }
-            let decided = self.decide(&batch.iter().map(|waiting| &waiting.command).collect::<Vec<_>>()).await;
+            let decided =
+                self.decide(&batch.iter().map(|waiting| &waiting.command).collect::<Vec<_>>()).await;
             batch = match decided {
                 Ok(decided) => self.answer(batch, decided.decisions).await,
                 Err(error) if error.is_refused_write() => self.carry_out_singly(batch).await,
                 Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "a batch could not be decided and is tried again");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "a batch could not be decided and is tried again"
+                    );
                     metrics::counter!("livehouse_inventory_batch_failures_total").increment(1);
                     tokio::time::sleep(backoff.next_delay()).await;
                     batch
@@ -190,7 +200,12 @@ impl Shared {
         // A command that was priced from an older catalogue is priced anew by whoever asked.
         let mut batch: Vec<Waiting> = obstacles
             .into_iter()
-            .map(|hold| Waiting { command: Command::Expire { hold }, answer: None, asked_at: Instant::now(), rounds: 0 })
+            .map(|hold| Waiting {
+                command: Command::Expire { hold },
+                answer: None,
+                asked_at: Instant::now(),
+                rounds: 0,
+            })
             .collect();
         batch.extend(again.into_iter().filter_map(|waiting| self.priced_anew(waiting)));
         batch

@@ -43,7 +43,9 @@ impl Packed {
 
     fn get(&self, number: usize) -> &str {
         let end = self.ends.get(number).copied().unwrap_or_default() as usize;
-        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default() as usize;
+        let start =
+            number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default()
+                as usize;
         self.text.get(start..end).unwrap_or_default()
     }
 }
@@ -51,14 +53,17 @@ impl Packed {
 impl IndexedLayout {
     /// Indexes a layout; refused when it is not valid.
     pub fn new(layout: &Layout) -> anyhow::Result<Self> {
-        let index = layout.seat_index().map_err(|refused| anyhow::anyhow!("the layout is not valid: {refused}"))?;
+        let index =
+            layout.seat_index().map_err(|refused| anyhow::anyhow!("the layout is not valid: {refused}"))?;
         let sections = || layout.sections.iter();
         let rows = || sections().flat_map(|section| section.rows.iter());
         let labels = Labels {
             seats: Packed::collect(rows().flat_map(|row| row.seats.iter()).map(|seat| seat.label.as_str())),
             rows: Packed::collect(rows().map(|row| row.label.as_str())),
             sections: Packed::collect(sections().map(|section| section.name.as_str())),
-            areas: Packed::collect(sections().flat_map(|section| section.areas.iter()).map(|area| area.name.as_str())),
+            areas: Packed::collect(
+                sections().flat_map(|section| section.areas.iter()).map(|area| area.name.as_str()),
+            ),
         };
         Ok(Self { hash: layout.hash(), index, labels })
     }

@@ -23,7 +23,8 @@ const PRICE_STEP: i64 = 100;
 
 /// Reads a plan, says what was repaired, and puts it on sale; or says what is wrong with it and changes nothing.
 pub async fn import(options: Import) -> anyhow::Result<ExitCode> {
-    let bytes = std::fs::read(&options.file).with_context(|| format!("cannot read {}", options.file.display()))?;
+    let bytes =
+        std::fs::read(&options.file).with_context(|| format!("cannot read {}", options.file.display()))?;
     let imported = match plan::parse(&bytes) {
         Ok(imported) => imported,
         Err(refused) => {
@@ -48,7 +49,8 @@ pub async fn import(options: Import) -> anyhow::Result<ExitCode> {
 fn tell_refused(options: &Import, refused: &Refused) -> anyhow::Result<()> {
     use std::io::Write;
     if options.json {
-        let problems: Vec<_> = refused.problems.iter().map(|it| json!({"place": it.place, "what": it.what})).collect();
+        let problems: Vec<_> =
+            refused.problems.iter().map(|it| json!({"place": it.place, "what": it.what})).collect();
         writeln!(std::io::stdout(), "{}", json!({"refused": problems}))?;
         return Ok(());
     }
@@ -70,7 +72,8 @@ fn tell_imported(
     let (seats, units) = (layout.seat_count(), layout.unit_count());
     let mut out = std::io::stdout();
     if options.json {
-        let repairs: Vec<_> = imported.repairs.iter().map(|it| json!({"place": it.place, "what": it.what})).collect();
+        let repairs: Vec<_> =
+            imported.repairs.iter().map(|it| json!({"place": it.place, "what": it.what})).collect();
         let told = json!({
             "event": id, "slug": event.slug, "layout": layout.hash(), "sections": layout.sections.len(),
             "seats": seats, "units": units, "repairs": repairs
@@ -81,7 +84,13 @@ fn tell_imported(
     for repair in &imported.repairs {
         writeln!(out, "repaired  {repair}")?;
     }
-    writeln!(out, "{} is on sale as /events/{}: {seats} seats in {} sections", event.name, event.slug, layout.sections.len())?;
+    writeln!(
+        out,
+        "{} is on sale as /events/{}: {seats} seats in {} sections",
+        event.name,
+        event.slug,
+        layout.sections.len()
+    )?;
     Ok(())
 }
 
@@ -121,7 +130,12 @@ pub fn price_ladder(layout: &Layout, dearest: i64) -> BTreeMap<String, i64> {
         let part = (1.0 - CHEAPEST_PART).mul_add(-(position as f64 / steps), 1.0);
         (dearest as f64 * part / PRICE_STEP as f64).round() as i64 * PRICE_STEP
     };
-    layout.categories.iter().enumerate().map(|(position, category)| (category.id.clone(), price(position))).collect()
+    layout
+        .categories
+        .iter()
+        .enumerate()
+        .map(|(position, category)| (category.id.clone(), price(position)))
+        .collect()
 }
 
 /// A name as part of an address: `Plan 9, live!` is `plan-9-live`.

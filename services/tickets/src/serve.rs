@@ -26,8 +26,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Planner settings of the lanes' connections. All their statements look up a few rows by key; the planner, which
 /// cannot know how many an array holds, must not be tempted to read a whole table instead.
-const LANE_SETTINGS: &str =
-    "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off";
+const LANE_SETTINGS: &str = "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off";
 
 /// Brings the database to the newest migration.
 pub async fn migrate(options: &Database) -> anyhow::Result<()> {
@@ -65,8 +64,12 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     let announcer = Announcer::new(client.clone());
     let inventory = Inventory::start(lane_pool, catalogue.clone(), announcer, bell.clone(), lanes);
     let views = Arc::new(Views::new(pool.clone(), catalogue.clone()));
-    let context =
-        Context { inventory: inventory.clone(), catalogue: catalogue.clone(), views: views.clone(), pool: pool.clone() };
+    let context = Context {
+        inventory: inventory.clone(),
+        catalogue: catalogue.clone(),
+        views: views.clone(),
+        pool: pool.clone(),
+    };
 
     let service = api::start(client.clone(), &replica, &context).await.context("cannot start answering")?;
     health.set("live", Condition::Up);

@@ -42,10 +42,12 @@ test('when the gateway dies, open pages say so, come back by themselves, and sho
   assert.equal(await one.stateOf(seat), 'h', 'what was known stays on the screen')
   // The sale goes on without the gateway: the hold ends while nobody can see it.
   await until('the hold to run out unseen', () => Date.now() > Date.parse(expiresAt) + 300, (holdSeconds + 5) * 1000)
+  const healed = [one, other].map((each) =>
+    each.page.locator('[data-testid="connection-note"][data-state="back"]').waitFor({ timeout: 40_000 }),
+  )
   const back = performance.now()
   await gateway.letGo()
-
-  for (const note of notes) await note.filter({ hasText: 'Connected again' }).or(one.page.locator('#connection:empty')).first().waitFor({ timeout: 30_000 })
+  await Promise.all(healed)
   for (const each of [one, other]) {
     await until('the page to be online', () => each.page.evaluate(() => window.livehouse.link === 'online'), 30_000)
     await each.see(seat, 'f', 15_000)

@@ -51,6 +51,7 @@ pub(super) fn with_go(
 }
 
 /// Runs a command with its output in `log`; what it said last is the reason when it fails.
+#[expect(clippy::disallowed_methods, reason = "not a task of the runtime: this thread may wait")]
 pub(super) fn run(part: Part, command: &mut Command, log: &Path, by_hand: &str) -> Result<(), Missing> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut start = || -> std::io::Result<std::process::Child> {

@@ -35,8 +35,12 @@ pub struct Delivered<F> {
 /// Consumes facts of kind `F` until `stop`. `consumer` names the durable position, shared by all replicas of a
 /// service: `orders-holds_ended`. The handler must survive duplicates and any order; when it fails the fact
 /// comes again later, and after [`TRIES_MAX`] tries it becomes a dead letter.
-pub async fn consume<F, H, W>(jetstream: jetstream::Context, consumer: &'static str, stop: CancellationToken, handler: H)
-where
+pub async fn consume<F, H, W>(
+    jetstream: jetstream::Context,
+    consumer: &'static str,
+    stop: CancellationToken,
+    handler: H,
+) where
     F: Fact,
     H: Fn(Delivered<F>) -> W + Send + Sync,
     W: Future<Output = anyhow::Result<()>> + Send,
@@ -48,7 +52,11 @@ where
             consumed = consume_until_broken(&jetstream, consumer, &handler) => consumed,
         };
         if let Err(error) = consumed {
-            tracing::warn!(consumer, error = format!("{error:#}"), "consumer is interrupted and will come back");
+            tracing::warn!(
+                consumer,
+                error = format!("{error:#}"),
+                "consumer is interrupted and will come back"
+            );
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -57,7 +65,11 @@ where
     }
 }
 
-async fn consume_until_broken<F, H, W>(jetstream: &jetstream::Context, consumer: &'static str, handler: &H) -> anyhow::Result<()>
+async fn consume_until_broken<F, H, W>(
+    jetstream: &jetstream::Context,
+    consumer: &'static str,
+    handler: &H,
+) -> anyhow::Result<()>
 where
     F: Fact,
     H: Fn(Delivered<F>) -> W + Send + Sync,
@@ -106,7 +118,9 @@ where
     let outcome = match read::<F>(&message, tries) {
         Ok(delivered) => {
             let handled = tokio::time::timeout(ANSWER_DEADLINE / 2, handler(delivered)).await;
-            handled.unwrap_or_else(|_| Err(anyhow::anyhow!("the handler took longer than {:?}", ANSWER_DEADLINE / 2)))
+            handled.unwrap_or_else(|_| {
+                Err(anyhow::anyhow!("the handler took longer than {:?}", ANSWER_DEADLINE / 2))
+            })
         }
         // Trying again cannot mend what cannot be read.
         Err(error) => {
@@ -124,7 +138,12 @@ where
             acknowledge(&message, AckKind::Term).await
         }
         Err(error) => {
-            tracing::warn!(consumer, tries, error = format!("{error:#}"), "a fact could not be handled and will be tried again");
+            tracing::warn!(
+                consumer,
+                tries,
+                error = format!("{error:#}"),
+                "a fact could not be handled and will be tried again"
+            );
             acknowledge(&message, AckKind::Nak(Some(delay_before(tries + 1)))).await
         }
     }

@@ -23,9 +23,16 @@ pub(super) async fn bury(
     message: &jetstream::Message,
     error: &anyhow::Error,
 ) -> anyhow::Result<()> {
-    let fact = message.headers.as_ref().and_then(|headers| headers.get(FACT_ID_HEADER)).map_or("", |value| value.as_str());
-    let reason: String =
-        format!("{error:#}").chars().map(|char| if char.is_control() { ' ' } else { char }).take(ERROR_CHARS_MAX).collect();
+    let fact = message
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get(FACT_ID_HEADER))
+        .map_or("", |value| value.as_str());
+    let reason: String = format!("{error:#}")
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .take(ERROR_CHARS_MAX)
+        .collect();
     tracing::error!(consumer, fact.id = fact, fact.subject = %message.subject, error = reason, "a fact became a dead letter");
     metrics::counter!("livehouse_dead_letters_total", "consumer" => consumer).increment(1);
     let mut headers = HeaderMap::new();
@@ -40,29 +47,48 @@ pub(super) async fn bury(
 
 /// How many dead letters there are.
 pub async fn count(jetstream: &jetstream::Context) -> anyhow::Result<u64> {
-    let stream = jetstream.get_stream(path::DEAD_LETTER_STREAM).await.context("the dead-letter stream is not there")?;
+    let stream = jetstream
+        .get_stream(path::DEAD_LETTER_STREAM)
+        .await
+        .context("the dead-letter stream is not there")?;
     Ok(stream.get_info().await?.state.messages)
 }
 
 /// Publishes every dead letter of `consumer` (or of all) again as the fact it was, and removes it. Consumers that
 /// took its effect the first time recognise its id and do nothing. Answers how many were replayed.
 pub async fn replay(jetstream: &jetstream::Context, consumer: Option<&str>) -> anyhow::Result<u64> {
-    let stream = jetstream.get_stream(path::DEAD_LETTER_STREAM).await.context("the dead-letter stream is not there")?;
+    let stream = jetstream
+        .get_stream(path::DEAD_LETTER_STREAM)
+        .await
+        .context("the dead-letter stream is not there")?;
     let filter_subject = match consumer {
         Some(consumer) => format!("{}.{consumer}.>", path::DEAD_LETTER_PREFIX),
         None => format!("{}.>", path::DEAD_LETTER_PREFIX),
     };
     let reader = stream
-        .create_consumer(pull::Config { filter_subject, deliver_policy: DeliverPolicy::All, ..Default::default() })
+        .create_consumer(pull::Config {
+            filter_subject,
+            deliver_policy: DeliverPolicy::All,
+            ..Default::default()
+        })
         .await?;
     let waiting = reader.cached_info().num_pending;
-    let mut letters = reader.fetch().max_messages(usize::try_from(waiting)?).expires(Duration::from_secs(5)).messages().await?;
+    let mut letters = reader
+        .fetch()
+        .max_messages(usize::try_from(waiting)?)
+        .expires(Duration::from_secs(5))
+        .messages()
+        .await?;
     let mut replayed = 0;
     while let Some(letter) = letters.next().await {
         let letter = letter.map_err(|error| anyhow::anyhow!("cannot read a dead letter: {error}"))?;
-        let sequence = letter.info().map_err(|error| anyhow::anyhow!("a dead letter has no position: {error}"))?.stream_sequence;
+        let sequence = letter
+            .info()
+            .map_err(|error| anyhow::anyhow!("a dead letter has no position: {error}"))?
+            .stream_sequence;
         let headers = letter.headers.clone().unwrap_or_default();
-        let subject = headers.get(SUBJECT_HEADER).context("a dead letter does not say which fact it was")?.to_string();
+        let subject =
+            headers.get(SUBJECT_HEADER).context("a dead letter does not say which fact it was")?.to_string();
         let mut again = HeaderMap::new();
         again.insert(FACT_ID_HEADER, headers.get(FACT_ID_HEADER).map_or("", |id| id.as_str()));
         // Another message id: the stream would take the same one for a duplicate.
@@ -97,7 +123,11 @@ pub async fn command(options: Options) -> anyhow::Result<()> {
     let jetstream = super::ensure_streams(&client).await?;
     let mut out = std::io::stdout();
     if options.replay {
-        writeln!(out, "{} dead letters were replayed", replay(&jetstream, options.consumer.as_deref()).await?)?;
+        writeln!(
+            out,
+            "{} dead letters were replayed",
+            replay(&jetstream, options.consumer.as_deref()).await?
+        )?;
     } else {
         writeln!(out, "{} dead letters", count(&jetstream).await?)?;
     }

@@ -19,7 +19,11 @@ const FORGET: &str = "delete from inbox where handled_at < now() - interval '40 
 
 /// Notes the fact as handled by `consumer`, in the caller's transaction. Answers whether it is the first time;
 /// if not, the caller does nothing more.
-pub async fn is_first(client: &impl GenericClient, consumer: &str, fact: FactId) -> Result<bool, tokio_postgres::Error> {
+pub async fn is_first(
+    client: &impl GenericClient,
+    consumer: &str,
+    fact: FactId,
+) -> Result<bool, tokio_postgres::Error> {
     Ok(client.execute(RECORD, &[&consumer, &fact.as_uuid()]).await? == 1)
 }
 

@@ -39,7 +39,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The statement that [`Facts::write`] runs, for callers that prepare ahead.
-pub const APPEND: &str = "insert into outbox (fact, subject, payload) select * from unnest($1::uuid[], $2::text[], $3::text[])";
+pub const APPEND: &str =
+    "insert into outbox (fact, subject, payload) select * from unnest($1::uuid[], $2::text[], $3::text[])";
 const TAKE: &str = "delete from outbox where number in \
     (select number from outbox order by number limit $1 for update skip locked) returning number, fact, subject, payload";
 
@@ -67,7 +68,10 @@ impl Facts {
     }
 
     /// Writes the facts into the outbox of the transaction `client`.
-    pub async fn write(&self, client: &impl deadpool_postgres::GenericClient) -> Result<(), tokio_postgres::Error> {
+    pub async fn write(
+        &self,
+        client: &impl deadpool_postgres::GenericClient,
+    ) -> Result<(), tokio_postgres::Error> {
         if !self.is_empty() {
             let statement = client.prepare_cached(APPEND).await?;
             client.execute(&statement, &[&self.ids, &self.subjects, &self.payloads]).await?;
@@ -101,7 +105,10 @@ pub async fn relay(pool: Pool, jetstream: jetstream::Context, bell: Bell, stop: 
             }
             Err(error) => {
                 metrics::counter!("livehouse_outbox_failures_total").increment(1);
-                tracing::warn!(error = format!("{error:#}"), "facts wait in the outbox: they could not be published");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "facts wait in the outbox: they could not be published"
+                );
                 backoff.next_delay()
             }
         };

@@ -1,4 +1,6 @@
 //! What the crate promises, from the outside.
+
+#![allow(clippy::too_many_lines)]
 #![allow(clippy::unwrap_used)]
 
 mod broken_plans;

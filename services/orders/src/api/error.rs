@@ -7,7 +7,10 @@ use crate::checkout;
 
 /// Too much is waiting.
 pub(super) fn busy() -> Error {
-    Error::custom(code::BUSY, "Too many people are asking at this moment. Try again in a second with the same key.")
+    Error::custom(
+        code::BUSY,
+        "Too many people are asking at this moment. Try again in a second with the same key.",
+    )
 }
 
 /// Something broke here; the reason is logged and not told.

@@ -17,7 +17,9 @@ pub(super) fn resource(checkout: &Checkout) -> Resource {
     Resource::collection("mine.$buyer", move |get: Get| {
         let checkout = checkout.clone();
         async move {
-            let orders = store::of_buyer(&checkout.pool, get.parameter("buyer")?, ORDERS_MAX).await.map_err(error::internal)?;
+            let orders = store::of_buyer(&checkout.pool, get.parameter("buyer")?, ORDERS_MAX)
+                .await
+                .map_err(error::internal)?;
             Collection::references(orders.into_iter().map(path::order))
         }
     })

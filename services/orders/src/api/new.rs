@@ -50,7 +50,9 @@ async fn new(checkout: &Checkout, call: &Call) -> Result<Reply, Error> {
     let params: Params = call.params()?;
     let key = &params.key;
     if key.is_empty() || key.chars().count() > KEY_CHARS_MAX || key.chars().any(char::is_control) {
-        return Err(error::invalid(format!("key: 1 to {KEY_CHARS_MAX} characters are expected, none of them a control character")));
+        return Err(error::invalid(format!(
+            "key: 1 to {KEY_CHARS_MAX} characters are expected, none of them a control character"
+        )));
     }
     let email = params.email.map(|email| email.trim().to_owned()).filter(|email| !email.is_empty());
     if email.as_deref().is_some_and(|email| !is_address(email)) {
@@ -72,7 +74,9 @@ async fn new(checkout: &Checkout, call: &Call) -> Result<Reply, Error> {
 /// Only what is certainly no address is refused; whether mail arrives there, mail tells.
 fn is_address(email: &str) -> bool {
     let plain = email.chars().all(|char| !char.is_control() && !char.is_whitespace());
-    let parts = email.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && host.len() > 2 && !host.starts_with('.'));
+    let parts = email
+        .rsplit_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && host.len() > 2 && !host.starts_with('.'));
     plain && parts && email.chars().count() <= EMAIL_CHARS_MAX
 }
 
@@ -84,7 +88,9 @@ fn fingerprint(hold: HoldId, email: Option<&str>) -> Uuid {
 }
 
 fn number() -> String {
-    (0..NUMBER_CHARS).map(|_| char::from(NUMBER_ALPHABET[rand::random_range(0..NUMBER_ALPHABET.len())])).collect()
+    (0..NUMBER_CHARS)
+        .map(|_| char::from(NUMBER_ALPHABET[rand::random_range(0..NUMBER_ALPHABET.len())]))
+        .collect()
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ pub(super) fn resource(checkout: &Checkout) -> Resource {
     Resource::model("order.$order", move |get: Get| {
         let checkout = reading.clone();
         async move {
-            let order = store::load(&checkout.pool, get.parameter("order")?).await.map_err(error::internal)?;
+            let order =
+                store::load(&checkout.pool, get.parameter("order")?).await.map_err(error::internal)?;
             model(&order.filter(|order| order.state != State::Created).ok_or(Error::NOT_FOUND)?)
         }
     })

@@ -11,7 +11,11 @@ use crate::store::order::Order;
 impl Reaction for HoldsEnded {
     const CONSUMER: &'static str = "orders-holds_ended";
 
-    async fn react(mut self, checkout: &Checkout, transaction: &Transaction<'_>) -> anyhow::Result<Vec<Order>> {
+    async fn react(
+        mut self,
+        checkout: &Checkout,
+        transaction: &Transaction<'_>,
+    ) -> anyhow::Result<Vec<Order>> {
         // One lock order for all facts: two consumers never wait for each other in a circle.
         self.holds.sort_by_key(|hold| hold.order);
         let mut changed = Vec::new();

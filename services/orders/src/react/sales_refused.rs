@@ -11,7 +11,11 @@ use crate::store::order::Order;
 impl Reaction for SalesRefused {
     const CONSUMER: &'static str = "orders-sales_refused";
 
-    async fn react(mut self, checkout: &Checkout, transaction: &Transaction<'_>) -> anyhow::Result<Vec<Order>> {
+    async fn react(
+        mut self,
+        checkout: &Checkout,
+        transaction: &Transaction<'_>,
+    ) -> anyhow::Result<Vec<Order>> {
         self.sales.sort_by_key(|sale| sale.order);
         let mut changed = Vec::new();
         for sale in self.sales {

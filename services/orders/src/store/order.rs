@@ -74,7 +74,8 @@ fn read(row: &Row) -> anyhow::Result<Order> {
         number: row.get("number"),
         buyer: BuyerId::from_uuid(row.get("buyer")),
         hold: HoldId::from_uuid(row.get("hold")),
-        state: State::from_word(&state).ok_or_else(|| anyhow::anyhow!("'{state}' is no state of an order"))?,
+        state: State::from_word(&state)
+            .ok_or_else(|| anyhow::anyhow!("'{state}' is no state of an order"))?,
         event: row.get::<_, Option<Uuid>>("event").map(EventId::from_uuid),
         event_name: row.get("event_name"),
         email: row.get("email"),
@@ -87,12 +88,20 @@ fn read(row: &Row) -> anyhow::Result<Order> {
     })
 }
 
-async fn run(client: &impl GenericClient, statement: &str, values: &[&(dyn ToSql + Sync)]) -> anyhow::Result<u64> {
+async fn run(
+    client: &impl GenericClient,
+    statement: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> anyhow::Result<u64> {
     let statement = client.prepare_cached(statement).await?;
     Ok(client.execute(&statement, values).await?)
 }
 
-async fn find(client: &impl GenericClient, statement: &str, values: &[&(dyn ToSql + Sync)]) -> anyhow::Result<Option<Order>> {
+async fn find(
+    client: &impl GenericClient,
+    statement: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> anyhow::Result<Option<Order>> {
     let statement = client.prepare_cached(statement).await?;
     client.query_opt(&statement, values).await?.as_ref().map(read).transpose()
 }
@@ -110,7 +119,8 @@ pub async fn insert(pool: &Pool, order: &NewOrder) -> anyhow::Result<Order> {
         &order.fingerprint,
     ];
     run(&connection, include_str!("order/insert.sql"), &values).await?;
-    let found = find(&connection, include_str!("order/by_key.sql"), &[&order.buyer.as_uuid(), &order.key]).await?;
+    let found =
+        find(&connection, include_str!("order/by_key.sql"), &[&order.buyer.as_uuid(), &order.key]).await?;
     found.ok_or_else(|| anyhow::anyhow!("order {} vanished after it was written", order.id))
 }
 
@@ -125,7 +135,12 @@ pub async fn lock(client: &impl GenericClient, id: OrderId) -> anyhow::Result<Op
 }
 
 /// Takes over what its hold says.
-pub async fn claim(client: &impl GenericClient, id: OrderId, to: State, hold: &ClaimedHold) -> anyhow::Result<()> {
+pub async fn claim(
+    client: &impl GenericClient,
+    id: OrderId,
+    to: State,
+    hold: &ClaimedHold,
+) -> anyhow::Result<()> {
     let values: [&(dyn ToSql + Sync); 9] = [
         &id.as_uuid(),
         &to.word(),
@@ -144,24 +159,38 @@ pub async fn claim(client: &impl GenericClient, id: OrderId, to: State, hold: &C
 
 /// Moves a locked order to its next state.
 pub async fn move_to(client: &impl GenericClient, order: &Order, to: State) -> anyhow::Result<()> {
-    let changed = run(client, include_str!("order/move.sql"), &[&order.id.as_uuid(), &to.word(), &order.state.word()]).await?;
+    let changed =
+        run(client, include_str!("order/move.sql"), &[&order.id.as_uuid(), &to.word(), &order.state.word()])
+            .await?;
     anyhow::ensure!(changed == 1, "order {} is not {} any more", order.id, order.state.word());
     Ok(())
 }
 
 /// Takes over the expiry of its hold, if `version` is newer than what is known.
-pub async fn extend(client: &impl GenericClient, id: OrderId, expires_at: Timestamp, version: i64) -> anyhow::Result<bool> {
+pub async fn extend(
+    client: &impl GenericClient,
+    id: OrderId,
+    expires_at: Timestamp,
+    version: i64,
+) -> anyhow::Result<bool> {
     Ok(run(client, include_str!("order/extend.sql"), &[&id.as_uuid(), &expires_at, &version]).await? == 1)
 }
 
 /// Keeps the tickets of an order, once.
-pub async fn issue(client: &impl GenericClient, id: OrderId, tickets: &[IssuedTicket]) -> anyhow::Result<bool> {
-    Ok(run(client, include_str!("order/issue.sql"), &[&id.as_uuid(), &serde_json::to_value(tickets)?]).await? == 1)
+pub async fn issue(
+    client: &impl GenericClient,
+    id: OrderId,
+    tickets: &[IssuedTicket],
+) -> anyhow::Result<bool> {
+    Ok(run(client, include_str!("order/issue.sql"), &[&id.as_uuid(), &serde_json::to_value(tickets)?])
+        .await?
+        == 1)
 }
 
 /// Forgets an order whose hold was never bound to it.
 pub async fn forget(pool: &Pool, id: OrderId) -> anyhow::Result<()> {
-    run(&pool.get().await?, "delete from orders where id = $1 and state = 'created'", &[&id.as_uuid()]).await?;
+    run(&pool.get().await?, "delete from orders where id = $1 and state = 'created'", &[&id.as_uuid()])
+        .await?;
     Ok(())
 }
 

@@ -27,7 +27,12 @@ async fn an_order_is_live_has_the_prices_of_its_hold_and_follows_its_expiry() {
     assert_eq!(model["total"], json!({"amount": 15_000, "currency": "EUR"}));
     assert_eq!(model["expiresAt"], buyer.held["expiresAt"]);
     assert_eq!(model["event"], json!(shop.concert));
-    buyer.browser.wait_for_model(&order, "the same", PATIENCE, |model| model["number"].as_str().is_some_and(|number| number.len() == 8)).await;
+    buyer
+        .browser
+        .wait_for_model(&order, "the same", PATIENCE, |model| {
+            model["number"].as_str().is_some_and(|number| number.len() == 8)
+        })
+        .await;
     livehouse_testkit::wait_until("the order in the buyer's list", PATIENCE, || async {
         let listed = buyer.browser.references(&mine).unwrap_or_default();
         if listed == [order.clone()] { Ok(()) } else { Err(format!("{listed:?}")) }
@@ -36,7 +41,10 @@ async fn an_order_is_live_has_the_prices_of_its_hold_and_follows_its_expiry() {
     let extended = buyer.browser.call(&path::hold(buyer.hold), "extend", json!({})).await.unwrap();
     assert_ne!(extended["expiresAt"], model["expiresAt"]);
     let what = "an order that ends with its extended hold";
-    buyer.browser.wait_for_model(&order, what, PATIENCE, |model| model["expiresAt"] == extended["expiresAt"]).await;
+    buyer
+        .browser
+        .wait_for_model(&order, what, PATIENCE, |model| model["expiresAt"] == extended["expiresAt"])
+        .await;
     assert!(buyer.browser.violations().is_empty(), "{:?}", buyer.browser.violations());
     shop.audit().await;
 }
@@ -51,16 +59,26 @@ async fn an_order_of_a_free_event_is_paid_at_once_and_has_a_ticket_for_every_sea
     let what = "an order with three tickets";
     let order = buyer
         .browser
-        .wait_for_model(&order, what, PATIENCE, |model| model["tickets"].as_array().is_some_and(|tickets| tickets.len() == 3))
+        .wait_for_model(&order, what, PATIENCE, |model| {
+            model["tickets"].as_array().is_some_and(|tickets| tickets.len() == 3)
+        })
         .await;
-    let seats: BTreeSet<&str> = order["tickets"].as_array().unwrap().iter().map(|ticket| ticket["seat"].as_str().unwrap()).collect();
+    let seats: BTreeSet<&str> =
+        order["tickets"].as_array().unwrap().iter().map(|ticket| ticket["seat"].as_str().unwrap()).collect();
     assert_eq!(seats, (4..7).map(|number| shop.seat(number)).collect());
     let hold = buyer.browser.get(&path::hold(buyer.hold)).await.unwrap();
     assert!(hold.to_string().contains(r#""state":"converted""#), "{hold}");
     let sold = "select count(*) from seat where state = 's'";
     assert_eq!(shop.tickets.get().await.unwrap().query_one(sold, &[]).await.unwrap().get::<_, i64>(0), 3);
-    let cancelled = buyer.browser.call(&format!("orders.order.{}", order["id"].as_str().unwrap()), "cancel", json!({})).await;
-    assert_eq!(cancelled.unwrap_err().code, "orders.notCancellable", "h09: a paid order is left only through a refund");
+    let cancelled = buyer
+        .browser
+        .call(&format!("orders.order.{}", order["id"].as_str().unwrap()), "cancel", json!({}))
+        .await;
+    assert_eq!(
+        cancelled.unwrap_err().code,
+        "orders.notCancellable",
+        "h09: a paid order is left only through a refund"
+    );
     shop.settled().await;
     shop.audit().await;
 }
@@ -76,7 +94,8 @@ async fn invariant_13_a_request_repeated_fifty_times_at_once_is_one_order() {
     let orders: BTreeSet<String> = answers.into_iter().map(Result::unwrap).collect();
     assert_eq!(orders.len(), 1, "{orders:?}");
     assert_eq!(shop.count("select count(*) from orders").await, 1);
-    let other_key = buyer.browser.call_for_resource("orders", "new", json!({"hold": buyer.hold, "key": "twice"})).await;
+    let other_key =
+        buyer.browser.call_for_resource("orders", "new", json!({"hold": buyer.hold, "key": "twice"})).await;
     assert_eq!(other_key.unwrap_err().code, "orders.holdNotActive", "one hold is one order");
     let other_params = json!({"hold": buyer.hold, "email": "other@example.org", "key": "once"});
     let other_params = buyer.browser.call_for_resource("orders", "new", other_params).await;
@@ -85,7 +104,17 @@ async fn invariant_13_a_request_repeated_fifty_times_at_once_is_one_order() {
     buyer.browser.subscribe(order).await.unwrap();
     buyer.until(order, "paid").await;
     shop.settled().await;
-    assert_eq!(shop.tickets.get().await.unwrap().query_one("select count(*) from ticket", &[]).await.unwrap().get::<_, i64>(0), 2);
+    assert_eq!(
+        shop.tickets
+            .get()
+            .await
+            .unwrap()
+            .query_one("select count(*) from ticket", &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0),
+        2
+    );
     assert_eq!(shop.count("select count(*) from orders").await, 1, "a refused request leaves no order");
     shop.audit().await;
 }
@@ -95,11 +124,18 @@ async fn a_hold_goes_to_one_order_though_many_ask_for_it_at_once_with_other_keys
     let shop = Shop::open(900).await;
     let buyer = shop.buyer(shop.concert, 0..2).await;
     let asking = (0..20).map(|number| {
-        buyer.browser.call_for_resource("orders", "new", json!({"hold": buyer.hold, "key": format!("key {number}")}))
+        buyer.browser.call_for_resource(
+            "orders",
+            "new",
+            json!({"hold": buyer.hold, "key": format!("key {number}")}),
+        )
     });
     let (made, refused): (Vec<_>, Vec<_>) = join_all(asking).await.into_iter().partition(Result::is_ok);
     assert_eq!(made.len(), 1, "{made:?}");
-    assert!(refused.iter().all(|answer| answer.as_ref().unwrap_err().code == "orders.holdNotActive"), "{refused:?}");
+    assert!(
+        refused.iter().all(|answer| answer.as_ref().unwrap_err().code == "orders.holdNotActive"),
+        "{refused:?}"
+    );
     assert_eq!(shop.count("select count(*) from orders").await, 1);
     shop.settled().await;
     shop.audit().await;

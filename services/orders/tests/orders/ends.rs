@@ -42,7 +42,8 @@ async fn a_cancelled_order_frees_its_seats_and_stays_cancelled() {
     shop.until_all_free(shop.concert).await;
     assert_eq!(shop.free(shop.concert).await, all);
     assert_eq!(buyer.browser.call(&order, "cancel", json!({})).await.unwrap(), json!({}), "again: the same");
-    let again = buyer.browser.call_for_resource("orders", "new", json!({"hold": buyer.hold, "key": "again"})).await;
+    let again =
+        buyer.browser.call_for_resource("orders", "new", json!({"hold": buyer.hold, "key": "again"})).await;
     assert_eq!(again.unwrap_err().code, "orders.holdNotActive");
     shop.settled().await;
     shop.audit().await;

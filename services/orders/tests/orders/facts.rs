@@ -21,7 +21,8 @@ impl Shop {
         let stream = jetstream::new(self.client.clone()).get_stream(FACT_STREAM).await.unwrap();
         let reader = stream.create_consumer(pull::Config::default()).await.unwrap();
         let waiting = usize::try_from(reader.cached_info().num_pending).unwrap();
-        let messages = reader.fetch().max_messages(waiting).expires(Duration::from_secs(5)).messages().await.unwrap();
+        let messages =
+            reader.fetch().max_messages(waiting).expires(Duration::from_secs(5)).messages().await.unwrap();
         let facts: Vec<_> = messages
             .map(|message| {
                 let message = message.unwrap();
@@ -41,7 +42,12 @@ impl Shop {
     /// Tells a fact as whoever may write to the stream.
     async fn tell(&self, subject: &str, headers: HeaderMap, payload: Vec<u8>) {
         let jetstream = jetstream::new(self.client.clone());
-        jetstream.publish_with_headers(subject.to_owned(), headers, payload.into()).await.unwrap().await.unwrap();
+        jetstream
+            .publish_with_headers(subject.to_owned(), headers, payload.into())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
     }
 
     /// What the operator's command says of dead letters.
@@ -95,7 +101,11 @@ async fn h33_every_fact_told_again_twice_and_in_any_order_changes_nothing() {
     for (position, (subject, headers, payload)) in again.iter().enumerate() {
         let mut headers_again = HeaderMap::new();
         // Half of them under their own id, which the inbox knows; half as if they were new, which only the rules know.
-        let id = if position % 2 == 0 { headers.get(FACT_ID_HEADER).unwrap().to_string() } else { FactId::generate().to_string() };
+        let id = if position % 2 == 0 {
+            headers.get(FACT_ID_HEADER).unwrap().to_string()
+        } else {
+            FactId::generate().to_string()
+        };
         headers_again.insert(FACT_ID_HEADER, id.as_str());
         headers_again.insert(async_nats::header::NATS_MESSAGE_ID, format!("again-{position}").as_str());
         shop.tell(subject, headers_again, payload.clone()).await;
@@ -130,7 +140,12 @@ async fn h32_h38_a_fact_that_cannot_be_read_becomes_a_dead_letter_and_the_next_o
     assert_eq!(counted, 4, "the metrics do not count dead letters");
     let buyer = shop.buyer(shop.rehearsal, 0..2).await;
     let order = buyer.order().await;
-    buyer.browser.wait_for_model(&order, "an order with tickets", PATIENCE, |model| model["tickets"].as_array().is_some_and(|tickets| tickets.len() == 2)).await;
+    buyer
+        .browser
+        .wait_for_model(&order, "an order with tickets", PATIENCE, |model| {
+            model["tickets"].as_array().is_some_and(|tickets| tickets.len() == 2)
+        })
+        .await;
     shop.settled().await;
     shop.audit().await;
 }
@@ -154,7 +169,12 @@ async fn h38_a_fact_given_up_on_is_replayed_and_takes_effect_once_the_cause_is_m
     shop.until_dead_letters(1).await;
     shop.pool.get().await.unwrap().batch_execute("drop trigger refuse_tickets on orders").await.unwrap();
     assert_eq!(shop.dead_letters(Some("--replay")).await, "1 dead letters were replayed");
-    buyer.browser.wait_for_model(&order, "an order with tickets", PATIENCE, |model| model["tickets"].as_array().is_some_and(|tickets| tickets.len() == 2)).await;
+    buyer
+        .browser
+        .wait_for_model(&order, "an order with tickets", PATIENCE, |model| {
+            model["tickets"].as_array().is_some_and(|tickets| tickets.len() == 2)
+        })
+        .await;
     assert_eq!(shop.dead_letters(None).await, "0 dead letters");
     shop.settled().await;
     shop.audit().await;

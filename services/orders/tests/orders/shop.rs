@@ -52,19 +52,29 @@ impl Shop {
         let plan = world.folder().join("theatre.json");
         std::fs::write(&plan, generate::studio().canonical_json()).unwrap();
         let import = async |name: &str, price: &str| {
-            let command = world.service("livehouse-tickets").argument("import").argument(plan.to_str().unwrap());
-            let said = command.argument("--json").argument("--name").argument(name).argument("--price").argument(price);
+            let command =
+                world.service("livehouse-tickets").argument("import").argument(plan.to_str().unwrap());
+            let said = command
+                .argument("--json")
+                .argument("--name")
+                .argument(name)
+                .argument("--price")
+                .argument(price);
             let said: Value = serde_json::from_str(&said.run().await.unwrap()).unwrap();
             said["event"].as_str().unwrap().parse::<EventId>().unwrap()
         };
         let (concert, rehearsal) = (import("Concert", "5000").await, import("Rehearsal", "0").await);
         let pool = postgres::pool_of(&world.postgres_url("orders"), 4, "test", "").unwrap();
         let tickets = postgres::pool_of(&world.postgres_url("tickets"), 4, "test", "").unwrap();
-        let set = format!("update event set hold_seconds = {hold_seconds}, seats_per_buyer_max = 100, version = version + 1");
+        let set = format!(
+            "update event set hold_seconds = {hold_seconds}, seats_per_buyer_max = 100, version = version + 1"
+        );
         tickets.get().await.unwrap().batch_execute(&set).await.unwrap();
         let orders = world.service("livehouse-orders").start().await.unwrap();
-        let services =
-            [world.service("livehouse-tickets").start().await.unwrap(), world.service("livehouse-identity").start().await.unwrap()];
+        let services = [
+            world.service("livehouse-tickets").start().await.unwrap(),
+            world.service("livehouse-identity").start().await.unwrap(),
+        ];
         let client = async_nats::connect(world.nats().url()).await.unwrap();
         let layout = generate::studio();
         let rows = layout.sections.into_iter().flat_map(|section| section.rows);
@@ -76,7 +86,9 @@ impl Shop {
     pub(crate) async fn browser(&self, buyer: BuyerId) -> ResClient {
         let key = Key::from_file(self.world.session_key_file()).unwrap();
         let cookie = format!("{COOKIE}={}", key.sign(buyer, Timestamp::now()));
-        ResClient::connect_with(&self.world.resgate().live_url(), ConnectOptions::cookie(cookie)).await.unwrap()
+        ResClient::connect_with(&self.world.resgate().live_url(), ConnectOptions::cookie(cookie))
+            .await
+            .unwrap()
     }
 
     /// The id of a seat.
@@ -123,9 +135,20 @@ impl Shop {
         wait_until("nothing left to tell or to hear", PATIENCE, || async {
             let mut waiting = self.count("select count(*) from outbox").await.unsigned_abs();
             let tickets = self.tickets.get().await.map_err(|error| error.to_string())?;
-            waiting += tickets.query_one("select count(*) from outbox", &[]).await.unwrap().get::<_, i64>(0).unsigned_abs();
+            waiting += tickets
+                .query_one("select count(*) from outbox", &[])
+                .await
+                .unwrap()
+                .get::<_, i64>(0)
+                .unsigned_abs();
             let stream = jetstream.get_stream(path::FACT_STREAM).await.map_err(|error| error.to_string())?;
-            let consumers = ["orders-holds_ended", "orders-holds_changed", "orders-holds_sold", "tickets-order_paid", "tickets-order_closed"];
+            let consumers = [
+                "orders-holds_ended",
+                "orders-holds_changed",
+                "orders-holds_sold",
+                "tickets-order_paid",
+                "tickets-order_closed",
+            ];
             for consumer in consumers {
                 let info = stream.consumer_info(consumer).await.map_err(|error| error.to_string())?;
                 waiting += info.num_pending + info.num_ack_pending as u64;

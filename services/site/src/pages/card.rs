@@ -26,7 +26,8 @@ pub(super) fn categories(document: &[u8]) -> Categories {
     struct Document {
         categories: Vec<Category>,
     }
-    let categories = serde_json::from_slice::<Document>(document).map(|document| document.categories).unwrap_or_default();
+    let categories =
+        serde_json::from_slice::<Document>(document).map(|document| document.categories).unwrap_or_default();
     Categories(categories.into_iter().map(|category| (category.id.clone(), category)).collect())
 }
 
@@ -64,7 +65,12 @@ pub(super) fn card(event: &Event, availability: Option<&Availability>) -> Value 
 }
 
 /// An event on its own page.
-pub(super) fn page(event: &Event, availability: Option<&Availability>, layout: &str, categories: &Categories) -> Value {
+pub(super) fn page(
+    event: &Event,
+    availability: Option<&Availability>,
+    layout: &str,
+    categories: &Categories,
+) -> Value {
     let mut priced: Vec<_> = event.prices.iter().collect();
     priced.sort_by_key(|(id, price)| (std::cmp::Reverse(price.amount), (*id).clone()));
     let prices: Vec<Value> = priced

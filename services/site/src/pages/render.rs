@@ -40,7 +40,10 @@ impl Pages {
         let assets = Arc::new(assets);
         environment.add_function("assets", move |entry: String| {
             assets.entry(&entry).map(|entry| Value::from(Serde(entry))).ok_or_else(|| {
-                minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, format!("no entry '{entry}' was built"))
+                minijinja::Error::new(
+                    minijinja::ErrorKind::InvalidOperation,
+                    format!("no entry '{entry}' was built"),
+                )
             })
         });
         let site = context! { name => "Livehouse", url => site_url.trim_end_matches('/') };
@@ -48,19 +51,31 @@ impl Pages {
     }
 
     /// The page `name`, with `values` for its template and `data` for its script.
-    pub fn render(&self, template: &str, path: &str, page: &str, values: Value, data: serde_json::Value) -> Response {
-        let mut page_data = json!({"page": page, "locale": "en", "liveUrl": self.live_url, "serverTime": server_time()});
+    pub fn render(
+        &self,
+        template: &str,
+        path: &str,
+        page: &str,
+        values: Value,
+        data: serde_json::Value,
+    ) -> Response {
+        let mut page_data =
+            json!({"page": page, "locale": "en", "liveUrl": self.live_url, "serverTime": server_time()});
         if let (Some(all), serde_json::Value::Object(own)) = (page_data.as_object_mut(), data) {
             all.extend(own);
         }
-        let common = context! { site => self.site.clone(), path => path, page_data => Value::from(Serde(&page_data)) };
-        let rendered =
-            self.environment.get_template(template).and_then(|template| template.render(context! { ..values, ..common }));
+        let common =
+            context! { site => self.site.clone(), path => path, page_data => Value::from(Serde(&page_data)) };
+        let rendered = self
+            .environment
+            .get_template(template)
+            .and_then(|template| template.render(context! { ..values, ..common }));
         match rendered {
             Ok(text) => ([(header::CACHE_CONTROL, "no-store")], Html(text)).into_response(),
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), template, "a template could not be rendered");
-                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here. Please try again.").into_response()
+                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here. Please try again.")
+                    .into_response()
             }
         }
     }

@@ -15,7 +15,11 @@ use crate::domain::command::{Command, Outcome};
 const CONCURRENT_MAX: usize = 1_024;
 
 /// Answers claims until `stop`, together with the other replicas.
-pub async fn serve(client: async_nats::Client, context: Context, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(
+    client: async_nats::Client,
+    context: Context,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut requests = client.queue_subscribe(CLAIM_HOLD, path::TICKETS.to_owned()).await?;
     client.flush().await?;
     let places = Arc::new(Semaphore::new(CONCURRENT_MAX));

@@ -11,7 +11,10 @@ use crate::inventory::Unavailable;
 /// Too much is waiting.
 #[must_use]
 pub fn busy() -> Error {
-    Error::custom(code::BUSY, "Too many people are asking at this moment. Try again in a second with the same key.")
+    Error::custom(
+        code::BUSY,
+        "Too many people are asking at this moment. Try again in a second with the same key.",
+    )
 }
 
 /// Something broke here; the reason is logged and not told.
@@ -39,16 +42,21 @@ pub fn refusal(refusal: &Refusal, event: Option<&Event>) -> Error {
     match refusal {
         Refusal::Taken { seats, areas } => {
             let layout = event.map(|event| &event.layout);
-            let seats: Vec<&str> =
-                seats.iter().filter_map(|seat| layout.and_then(|layout| layout.index.seat_id(*seat))).collect();
-            let areas: Vec<&str> = areas.iter().filter_map(|area| layout.map(|layout| layout.section_id(*area))).collect();
-            Error::custom(code::SEAT_TAKEN, "Somebody else was faster").data(&json!({"seats": seats, "areas": areas}))
+            let seats: Vec<&str> = seats
+                .iter()
+                .filter_map(|seat| layout.and_then(|layout| layout.index.seat_id(*seat)))
+                .collect();
+            let areas: Vec<&str> =
+                areas.iter().filter_map(|area| layout.map(|layout| layout.section_id(*area))).collect();
+            Error::custom(code::SEAT_TAKEN, "Somebody else was faster")
+                .data(&json!({"seats": seats, "areas": areas}))
         }
         Refusal::TooMany { max } => {
             Error::custom(code::TOO_MANY_SEATS, format!("At most {max} at a time")).data(&json!({"max": max}))
         }
         Refusal::LimitReached { max } => {
-            Error::custom(code::LIMIT_REACHED, format!("At most {max} for one buyer")).data(&json!({"max": max}))
+            Error::custom(code::LIMIT_REACHED, format!("At most {max} for one buyer"))
+                .data(&json!({"max": max}))
         }
         Refusal::NotOnSale { status } => {
             Error::custom(code::NOT_ON_SALE, "This event is not on sale now").data(&json!({"status": status}))
@@ -57,8 +65,11 @@ pub fn refusal(refusal: &Refusal, event: Option<&Event>) -> Error {
             Error::custom(code::HOLD_NOT_ACTIVE, "The hold has ended or is not yours")
         }
         Refusal::HardDeadline { expires_at } => {
-            Error::custom(code::HARD_DEADLINE, "The hold cannot be kept any longer").data(&json!({"expiresAt": expires_at}))
+            Error::custom(code::HARD_DEADLINE, "The hold cannot be kept any longer")
+                .data(&json!({"expiresAt": expires_at}))
         }
-        Refusal::KeyReused => invalid("this key was used for another request: make a new key for every new request"),
+        Refusal::KeyReused => {
+            invalid("this key was used for another request: make a new key for every new request")
+        }
     }
 }

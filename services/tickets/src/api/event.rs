@@ -64,7 +64,8 @@ struct EventModel<'a> {
 
 fn model(event: &Event, status: &str) -> Result<Model, Error> {
     let row = &event.row;
-    let prices = row.prices.iter().map(|(category, amount)| (category.as_str(), Money::new(*amount, row.currency)));
+    let prices =
+        row.prices.iter().map(|(category, amount)| (category.as_str(), Money::new(*amount, row.currency)));
     Model::from_serialize(&EventModel {
         id: row.id,
         slug: &row.slug,

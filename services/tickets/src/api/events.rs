@@ -17,7 +17,9 @@ pub(super) fn resource(context: &Context) -> Resource {
         async move {
             let now = catalogue.now();
             let mut events = catalogue.events();
-            events.retain(|event| event.row.rules.set != Set::Draft && now < event.row.rules.starts_at + LISTED_AFTER_START);
+            events.retain(|event| {
+                event.row.rules.set != Set::Draft && now < event.row.rules.starts_at + LISTED_AFTER_START
+            });
             events.sort_by_key(|event| (event.row.rules.starts_at, event.row.id));
             Collection::references(events.iter().map(|event| path::event(event.row.id)))
         }

@@ -45,7 +45,8 @@ struct AreaModel<'a> {
 struct Nothing {}
 
 pub(super) fn resource(context: &Context) -> Resource {
-    let (reading, judging, releasing, extending) = (context.clone(), context.clone(), context.clone(), context.clone());
+    let (reading, judging, releasing, extending) =
+        (context.clone(), context.clone(), context.clone(), context.clone());
     Resource::model("hold.$hold", move |get: Get| {
         let context = reading.clone();
         async move {
@@ -69,17 +70,19 @@ pub(super) fn resource(context: &Context) -> Resource {
 }
 
 fn model(context: &Context, hold: &Hold) -> Result<Model, Error> {
-    let event = context
-        .catalogue
-        .numbered(hold.event)
-        .ok_or_else(|| error::internal(anyhow::anyhow!("event number {} is not in the catalogue", hold.event)))?;
+    let event = context.catalogue.numbered(hold.event).ok_or_else(|| {
+        error::internal(anyhow::anyhow!("event number {} is not in the catalogue", hold.event))
+    })?;
     let layout = &event.layout;
     Model::from_serialize(&HoldModel {
         id: hold.id,
         event: event.row.id,
         seats: Data(hold.seats.iter().filter_map(|item| layout.index.seat_id(item.seat)).collect()),
         areas: Data(
-            hold.areas.iter().map(|item| AreaModel { area: layout.section_id(item.area), quantity: item.units }).collect(),
+            hold.areas
+                .iter()
+                .map(|item| AreaModel { area: layout.section_id(item.area), quantity: item.units })
+                .collect(),
         ),
         created_at: hold.created_at,
         expires_at: hold.expires_at,

@@ -48,15 +48,23 @@ struct AreaWish {
 impl Wish {
     /// The wish as a command, in the event's numbers and at its prices.
     pub fn into_command(self, event: &Event, buyer: BuyerId) -> Result<Place, Error> {
-        if self.key.is_empty() || self.key.chars().count() > KEY_CHARS_MAX || self.key.chars().any(char::is_control) {
-            return Err(invalid(format!("key: 1 to {KEY_CHARS_MAX} characters are expected, none of them a control character")));
+        if self.key.is_empty()
+            || self.key.chars().count() > KEY_CHARS_MAX
+            || self.key.chars().any(char::is_control)
+        {
+            return Err(invalid(format!(
+                "key: 1 to {KEY_CHARS_MAX} characters are expected, none of them a control character"
+            )));
         }
         if self.seats.is_empty() && self.areas.is_empty() {
             return Err(invalid("seats, areas: at least one seat or one area is needed"));
         }
         let max = event.row.rules.seats_per_hold_max;
         if self.seats.len() + self.areas.len() > max as usize {
-            return Err(super::error::refusal(&crate::domain::command::Refusal::TooMany { max }, Some(event)));
+            return Err(super::error::refusal(
+                &crate::domain::command::Refusal::TooMany { max },
+                Some(event),
+            ));
         }
         let fingerprint = self.fingerprint(event);
         let (seats, areas) = self.numbers(event)?;
@@ -94,7 +102,10 @@ impl Wish {
         let mut areas = BTreeMap::new();
         for wish in &self.areas {
             if wish.quantity == 0 || wish.quantity > UNITS_MAX {
-                return Err(invalid(format!("areas: the quantity of '{}' must be 1 to {UNITS_MAX}", wish.area)));
+                return Err(invalid(format!(
+                    "areas: the quantity of '{}' must be 1 to {UNITS_MAX}",
+                    wish.area
+                )));
             }
             let known = layout.area_number(&wish.area).and_then(|area| {
                 Some(AreaItem { area, units: wish.quantity, price: event.price(layout.area_category(area))? })
@@ -118,9 +129,11 @@ impl Wish {
     fn fingerprint(&self, event: &Event) -> Uuid {
         let mut seats: Vec<&str> = self.seats.iter().map(String::as_str).collect();
         seats.sort_unstable();
-        let mut areas: Vec<(&str, u32)> = self.areas.iter().map(|wish| (wish.area.as_str(), wish.quantity)).collect();
+        let mut areas: Vec<(&str, u32)> =
+            self.areas.iter().map(|wish| (wish.area.as_str(), wish.quantity)).collect();
         areas.sort_unstable();
-        let text = json!({"event": event.row.id, "seats": seats, "areas": areas, "replaces": self.replaces}).to_string();
+        let text = json!({"event": event.row.id, "seats": seats, "areas": areas, "replaces": self.replaces})
+            .to_string();
         let digest = Sha256::digest(text.as_bytes());
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[..16]);
@@ -132,11 +145,13 @@ impl Wish {
 pub fn price(event: &Event, place: &mut Place) -> bool {
     let layout = &event.layout;
     place.event_version = event.row.rules.version;
-    let seats = place.seats.iter_mut().all(|item| {
-        event.price(layout.seat_category(item.seat)).map(|price| item.price = price).is_some()
-    });
-    let areas = place.areas.iter_mut().all(|item| {
-        event.price(layout.area_category(item.area)).map(|price| item.price = price).is_some()
-    });
+    let seats = place
+        .seats
+        .iter_mut()
+        .all(|item| event.price(layout.seat_category(item.seat)).map(|price| item.price = price).is_some());
+    let areas = place
+        .areas
+        .iter_mut()
+        .all(|item| event.price(layout.area_category(item.area)).map(|price| item.price = price).is_some());
     seats && areas
 }

@@ -54,7 +54,11 @@ pub fn decide(world: &mut World, command: &Command) -> Decision {
 }
 
 /// Runs `decision` on the hold, if it is there, locked, and not yet changed in this batch.
-fn with_hold(world: &mut World, hold: HoldId, decision: impl FnOnce(&mut World, Hold) -> Decision) -> Decision {
+fn with_hold(
+    world: &mut World,
+    hold: HoldId,
+    decision: impl FnOnce(&mut World, Hold) -> Decision,
+) -> Decision {
     if world.is_touched(hold) {
         return Decision::Again(Again::NextBatch);
     }
@@ -141,7 +145,8 @@ fn replace(world: &mut World, place: &Place, rules: &Rules, hold: Hold) -> Decis
     }
     let kept_seats: BTreeMap<_, _> = hold.seats.iter().map(|item| (item.seat, *item)).collect();
     let kept_areas: BTreeMap<_, _> = hold.areas.iter().map(|item| (item.area, *item)).collect();
-    let added_seats: Vec<_> = place.seats.iter().filter(|item| !kept_seats.contains_key(&item.seat)).copied().collect();
+    let added_seats: Vec<_> =
+        place.seats.iter().filter(|item| !kept_seats.contains_key(&item.seat)).copied().collect();
     let added_areas: Vec<_> = place
         .areas
         .iter()
@@ -158,7 +163,8 @@ fn replace(world: &mut World, place: &Place, rules: &Rules, hold: Hold) -> Decis
         world.move_seat(place.event, item.seat, item.section, Seat::Free);
     }
     for item in &hold.areas {
-        let after = place.areas.iter().find(|wanted| wanted.area == item.area).map_or(0, |wanted| wanted.units);
+        let after =
+            place.areas.iter().find(|wanted| wanted.area == item.area).map_or(0, |wanted| wanted.units);
         if after < item.units {
             let held = after as i32 - item.units as i32;
             world.count(place.event, item.area, Difference { held, sold: 0 });
@@ -190,7 +196,9 @@ fn obstacle(world: &World, event: i32, seats: &[SeatItem], areas: &[AreaItem]) -
                 return Some(Decision::Again(Again::NextBatch));
             }
             Some(Seat::Free) => {}
-            Some(Seat::Held(by)) if world.holds.get(by).is_some_and(|hold| hold.is_overdue(world.now)) => overdue.push(*by),
+            Some(Seat::Held(by)) if world.holds.get(by).is_some_and(|hold| hold.is_overdue(world.now)) => {
+                overdue.push(*by)
+            }
             _ => taken.push(item.seat),
         }
     }
@@ -202,7 +210,8 @@ fn obstacle(world: &World, event: i32, seats: &[SeatItem], areas: &[AreaItem]) -
         }
     }
     if !full.is_empty() {
-        let waiting = world.overdue.get(&event).into_iter().flatten().filter(|hold| !world.is_touched(**hold));
+        let waiting =
+            world.overdue.get(&event).into_iter().flatten().filter(|hold| !world.is_touched(**hold));
         overdue.extend(waiting.copied());
     }
     if !taken.is_empty() || (!full.is_empty() && overdue.is_empty()) {
@@ -330,7 +339,14 @@ fn sell_late(world: &mut World, hold: Hold, order: OrderId) -> Decision {
 }
 
 fn issue(world: &mut World, hold: &Hold, order: OrderId) {
-    let ticket = |seat, area| Issue { ticket: TicketId::generate(), event: hold.event, seat, area, hold: hold.id, order };
+    let ticket = |seat, area| Issue {
+        ticket: TicketId::generate(),
+        event: hold.event,
+        seat,
+        area,
+        hold: hold.id,
+        order,
+    };
     let seats = hold.seats.iter().map(|item| ticket(Some(item.seat), None));
     let units = hold.areas.iter().flat_map(|item| (0..item.units).map(|_| ticket(None, Some(item.area))));
     world.changes.tickets.extend(seats.chain(units));

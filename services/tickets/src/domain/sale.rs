@@ -30,7 +30,9 @@ impl Set {
     /// What a word in the database stands for.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Draft, Self::Published, Self::Paused, Self::Cancelled].into_iter().find(|set| set.word() == word)
+        [Self::Draft, Self::Published, Self::Paused, Self::Cancelled]
+            .into_iter()
+            .find(|set| set.word() == word)
     }
 }
 

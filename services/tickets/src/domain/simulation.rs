@@ -37,7 +37,13 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let hold = || 0_usize..20;
     let buyer = || 0..BUYERS;
-    let place = (buyer(), prop::collection::btree_set(0..SEATS, 0..4), 0_u32..4, any::<u8>(), prop::option::weighted(0.3, hold()));
+    let place = (
+        buyer(),
+        prop::collection::btree_set(0..SEATS, 0..4),
+        0_u32..4,
+        any::<u8>(),
+        prop::option::weighted(0.3, hold()),
+    );
     let step = prop_oneof![
         5 => place.prop_map(|(buyer, seats, units, key, replaces)| Step::Place {
             buyer, seats: seats.into_iter().collect(), units, key, replaces
@@ -94,10 +100,14 @@ impl Model {
             Step::Place { buyer: number, seats, units, key, replaces } => {
                 let section = |seat: u32| u16::from(seat >= SEATS / 2);
                 let price = |amount| amount;
-                let seats: Vec<_> =
-                    seats.iter().map(|seat| SeatItem { seat: *seat, section: section(*seat), price: price(10) }).collect();
-                let areas: Vec<_> =
-                    (*units > 0).then_some(AreaItem { area: AREA, units: *units, price: price(5) }).into_iter().collect();
+                let seats: Vec<_> = seats
+                    .iter()
+                    .map(|seat| SeatItem { seat: *seat, section: section(*seat), price: price(10) })
+                    .collect();
+                let areas: Vec<_> = (*units > 0)
+                    .then_some(AreaItem { area: AREA, units: *units, price: price(5) })
+                    .into_iter()
+                    .collect();
                 if seats.is_empty() && areas.is_empty() {
                     return None;
                 }
@@ -105,7 +115,8 @@ impl Model {
                 self.holds.push(hold);
                 let replaces = replaces.map(|number| self.hold(number));
                 let asked = format!("{seats:?}{areas:?}{replaces:?}");
-                let digest = asked.bytes().fold(7_u128, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+                let digest =
+                    asked.bytes().fold(7_u128, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
                 Command::Place(Place {
                     hold,
                     event: 1,
@@ -141,7 +152,9 @@ impl Model {
 
     fn overdue(&mut self) {
         let holds = self.world.holds.values();
-        let overdue = holds.filter(|hold| hold.is_overdue(self.world.now) && !hold.areas.is_empty()).map(|hold| hold.id);
+        let overdue = holds
+            .filter(|hold| hold.is_overdue(self.world.now) && !hold.areas.is_empty())
+            .map(|hold| hold.id);
         let overdue = overdue.collect();
         self.world.overdue.insert(1, overdue);
     }
@@ -179,7 +192,10 @@ impl Model {
                 assert_eq!(now.version, earlier.version + 1, "{command:?}");
                 // A late payment may take the same seats again; nothing else leaves an end.
                 let is_late_sale = matches!(command, Command::Sell { .. }) && now.state == State::Sold;
-                assert!(earlier.state == State::Active || is_late_sale, "{command:?}: {earlier:?} -> {now:?}");
+                assert!(
+                    earlier.state == State::Active || is_late_sale,
+                    "{command:?}: {earlier:?} -> {now:?}"
+                );
                 if now.state == State::Expired {
                     assert!(self.world.now >= earlier.expires_at, "released before its expiry");
                 }
@@ -192,14 +208,20 @@ impl Model {
         let mut claims: HashMap<u32, HoldId> = HashMap::new();
         let (mut held_units, mut sold_units) = (0, 0);
         let mut has: HashMap<BuyerId, u32> = HashMap::new();
-        for hold in self.world.holds.values().filter(|hold| matches!(hold.state, State::Active | State::Sold)) {
+        for hold in self.world.holds.values().filter(|hold| matches!(hold.state, State::Active | State::Sold))
+        {
             for item in &hold.seats {
                 assert!(claims.insert(item.seat, hold.id).is_none(), "seat {} is claimed twice", item.seat);
-                let expected = if hold.state == State::Active { Seat::Held(hold.id) } else { Seat::Sold(hold.id) };
+                let expected =
+                    if hold.state == State::Active { Seat::Held(hold.id) } else { Seat::Sold(hold.id) };
                 assert_eq!(self.world.seats[&(1, item.seat)], expected);
             }
             let units: u32 = hold.areas.iter().map(|item| item.units).sum();
-            if hold.state == State::Active { held_units += units } else { sold_units += units }
+            if hold.state == State::Active {
+                held_units += units
+            } else {
+                sold_units += units
+            }
             *has.entry(hold.buyer).or_default() += hold.units();
         }
         for seat in 0..SEATS {

@@ -138,7 +138,10 @@ impl Changes {
     /// Was nothing changed?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.placed.is_empty() && self.changed.is_empty() && self.requests.is_empty() && self.refused_sales.is_empty()
+        self.placed.is_empty()
+            && self.changed.is_empty()
+            && self.requests.is_empty()
+            && self.refused_sales.is_empty()
     }
 }
 
@@ -165,7 +168,11 @@ impl World {
             Seat::Free | Seat::Blocked => Difference::default(),
         };
         let (before, after) = (count(from), count(to));
-        self.count(event, section, Difference { held: after.held - before.held, sold: after.sold - before.sold });
+        self.count(
+            event,
+            section,
+            Difference { held: after.held - before.held, sold: after.sold - before.sold },
+        );
     }
 
     /// Counts units of a section or area.

@@ -75,7 +75,9 @@ impl Announcer {
 fn changes_of(catalogue: &Catalogue, world: &World) -> Vec<(EventId, EventChange)> {
     let mut seats: BTreeMap<(EventNumber, SectionNumber), Vec<(u32, char)>> = BTreeMap::new();
     for ((event, seat), (_, after)) in &world.changes.seats {
-        let Some(place) = catalogue.numbered(*event).and_then(|event| event.layout.index.seat(*seat)) else { continue };
+        let Some(place) = catalogue.numbered(*event).and_then(|event| event.layout.index.seat(*seat)) else {
+            continue;
+        };
         seats.entry((*event, place.section)).or_default().push((*seat, char::from(after.letter())));
     }
     let mut changes: BTreeMap<EventNumber, EventChange> = BTreeMap::new();

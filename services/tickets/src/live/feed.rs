@@ -59,11 +59,14 @@ impl Views {
 
     /// Begins to keep the view of an event: first listening, then reading, so that nothing falls between.
     pub async fn open(&self, event: EventId) -> anyhow::Result<()> {
-        let Some(event) = self.catalogue.event(event) else { anyhow::bail!("event {event} is not in the catalogue") };
+        let Some(event) = self.catalogue.event(event) else {
+            anyhow::bail!("event {event} is not in the catalogue")
+        };
         let view = Arc::new(Mutex::new(EventView::new(event.clone())));
         self.views.write().unwrap_or_else(PoisonError::into_inner).insert(event.row.id, view.clone());
         let numbers: Vec<SectionNumber> = (0..event.layout.section_count()).collect();
-        let states = store::load(&self.pool, event.row.number, &numbers, 0..event.layout.index.seat_count()).await?;
+        let states =
+            store::load(&self.pool, event.row.number, &numbers, 0..event.layout.index.seat_count()).await?;
         let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
         for state in states {
             view.adopt(state);
@@ -118,7 +121,13 @@ impl Views {
         let end = ranges.iter().map(|range| range.end).max().unwrap_or_default();
         let states = store::load(&self.pool, event.row.number, numbers, first..end).await?;
         let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(states.into_iter().filter_map(|state| { let number = state.number; view.adopt(state).then_some(number) }).collect())
+        Ok(states
+            .into_iter()
+            .filter_map(|state| {
+                let number = state.number;
+                view.adopt(state).then_some(number)
+            })
+            .collect())
     }
 }
 
@@ -191,7 +200,10 @@ pub async fn compare(views: Arc<Views>, service: Service, stop: CancellationToke
         let committed = match store::seqs(&views.pool, &events).await {
             Ok(committed) => committed,
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the live views could not be compared with the database");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the live views could not be compared with the database"
+                );
                 continue;
             }
         };
@@ -209,7 +221,9 @@ pub async fn compare(views: Arc<Views>, service: Service, stop: CancellationToke
             metrics::counter!("livehouse_live_sections_reread_total").increment(numbers.len() as u64);
             match views.reload(event, &numbers).await {
                 Ok(changed) => refresh(&service, &views, event, &changed),
-                Err(error) => tracing::warn!(error = format!("{error:#}"), event.id = %event, "a view could not be read again"),
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), event.id = %event, "a view could not be read again")
+                }
             }
         }
     }

@@ -154,9 +154,14 @@ impl EventView {
     pub fn availability_model(&self) -> Value {
         let mut model = Map::new();
         for section in self.sections.iter().filter(|section| section.state.capacity > 0) {
-            model.insert(self.event.layout.section_id(section.state.number).to_owned(), section.free().into());
+            model
+                .insert(self.event.layout.section_id(section.state.number).to_owned(), section.free().into());
         }
-        let total: u64 = self.sections.iter().map(|section| u64::from(section.state.capacity.max(0).cast_unsigned())).sum();
+        let total: u64 = self
+            .sections
+            .iter()
+            .map(|section| u64::from(section.state.capacity.max(0).cast_unsigned()))
+            .sum();
         model.insert("free".to_owned(), self.free().into());
         model.insert("total".to_owned(), total.into());
         Value::Object(model)

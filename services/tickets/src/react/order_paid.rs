@@ -10,7 +10,11 @@ pub(super) async fn react(inventory: &Inventory, fact: OrderPaid) -> anyhow::Res
         // When the seats are gone by now, the batch told so in a fact of its own and the order is refunded.
         Outcome::Done(_) | Outcome::Refused(Refusal::SoldToOthers) => Ok(()),
         Outcome::Refused(refusal) => {
-            anyhow::bail!("order {} is paid but hold {} cannot be sold to it: {refusal:?}", fact.order, fact.hold)
+            anyhow::bail!(
+                "order {} is paid but hold {} cannot be sold to it: {refusal:?}",
+                fact.order,
+                fact.hold
+            )
         }
     }
 }

@@ -99,7 +99,8 @@ impl Drop for Discard {
 
 async fn run_on(connection: &Object, catalogue: &Catalogue, commands: &[&Command]) -> Result<Decided, Error> {
     let named: BTreeSet<HoldId> = commands.iter().filter_map(|command| command.hold()).collect();
-    let mut sections: BTreeSet<SectionKey> = commands.iter().flat_map(|command| wanted_sections(command)).collect();
+    let mut sections: BTreeSet<SectionKey> =
+        commands.iter().flat_map(|command| wanted_sections(command)).collect();
     // What the named holds keep tells which sections to lock; whether it still does is checked under the locks.
     let held = if named.is_empty() { Vec::new() } else { read::holds(connection, &named).await? };
     for hold in &held {

@@ -91,7 +91,8 @@ fn read_event(row: &Row) -> anyhow::Result<EventRow> {
         country: row.get("country"),
         layout: row.get("layout"),
         time_zone: row.get("time_zone"),
-        currency: Currency::from_code(&currency).ok_or_else(|| anyhow::anyhow!("'{currency}' is no ISO 4217 code"))?,
+        currency: Currency::from_code(&currency)
+            .ok_or_else(|| anyhow::anyhow!("'{currency}' is no ISO 4217 code"))?,
         prices: serde_json::from_value(prices)?,
         rules: Rules {
             set: Set::from_word(&status).ok_or_else(|| anyhow::anyhow!("'{status}' is no event status"))?,

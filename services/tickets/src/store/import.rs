@@ -64,8 +64,12 @@ pub async fn exists(pool: &Pool, slug: &str) -> anyhow::Result<bool> {
 /// Puts `event` on sale in `layout`.
 pub async fn publish(pool: &Pool, layout: &Layout, event: &NewEvent) -> anyhow::Result<EventId> {
     let indexed = IndexedLayout::new(layout)?;
-    let missing: Vec<&str> =
-        layout.categories.iter().map(|category| category.id.as_str()).filter(|id| !event.prices.contains_key(*id)).collect();
+    let missing: Vec<&str> = layout
+        .categories
+        .iter()
+        .map(|category| category.id.as_str())
+        .filter(|id| !event.prices.contains_key(*id))
+        .collect();
     anyhow::ensure!(missing.is_empty(), "these price categories have no price: {}", missing.join(", "));
     let document = layout.clone().sealed().canonical_json();
     let mut connection = pool.get().await?;
@@ -82,24 +86,27 @@ pub async fn publish(pool: &Pool, layout: &Layout, event: &NewEvent) -> anyhow::
     let venue: uuid::Uuid = transaction.query_one(include_str!("import/venue.sql"), &values).await?.get(0);
     let id = EventId::generate();
     let number: i32 = transaction
-        .query_one(include_str!("import/event.sql"), &[
-            &id.as_uuid(),
-            &event.slug,
-            &event.name,
-            &event.description,
-            &venue,
-            &indexed.hash,
-            &event.starts_at,
-            &event.time_zone,
-            &event.currency.code(),
-            &event.on_sale_at,
-            &event.starts_at,
-            &event.hold_seconds,
-            &event.hold_seconds_max,
-            &event.seats_per_hold_max,
-            &event.seats_per_buyer_max,
-            &serde_json::to_value(&event.prices)?,
-        ])
+        .query_one(
+            include_str!("import/event.sql"),
+            &[
+                &id.as_uuid(),
+                &event.slug,
+                &event.name,
+                &event.description,
+                &venue,
+                &indexed.hash,
+                &event.starts_at,
+                &event.time_zone,
+                &event.currency.code(),
+                &event.on_sale_at,
+                &event.starts_at,
+                &event.hold_seconds,
+                &event.hold_seconds_max,
+                &event.seats_per_hold_max,
+                &event.seats_per_buyer_max,
+                &serde_json::to_value(&event.prices)?,
+            ],
+        )
         .await
         .with_context(|| format!("the event '{}' could not be written", event.slug))?
         .get(0);
@@ -118,7 +125,9 @@ async fn insert_seats(
     let ids: Vec<&str> = all.iter().map(|number| layout.section_id(*number)).collect();
     let kinds: Vec<&str> = all.iter().map(|number| if layout.is_area(*number) { "a" } else { "s" }).collect();
     let capacities: Vec<i32> = all.iter().map(|number| layout.capacity(*number).cast_signed()).collect();
-    transaction.execute(include_str!("import/sections.sql"), &[&event, &numbers, &ids, &kinds, &capacities]).await?;
+    transaction
+        .execute(include_str!("import/sections.sql"), &[&event, &numbers, &ids, &kinds, &capacities])
+        .await?;
     let seats: Vec<i32> = (0..layout.index.seat_count()).map(u32::cast_signed).collect();
     let section = |seat: u32| layout.index.seat(seat).map_or(0, |place| place.section).cast_signed();
     let sections: Vec<i16> = (0..layout.index.seat_count()).map(section).collect();

@@ -34,7 +34,10 @@ pub async fn load(
 }
 
 /// The `seq` of every section and area of `events`.
-pub async fn seqs(pool: &Pool, events: &[EventNumber]) -> anyhow::Result<Vec<(EventNumber, SectionNumber, i64)>> {
+pub async fn seqs(
+    pool: &Pool,
+    events: &[EventNumber],
+) -> anyhow::Result<Vec<(EventNumber, SectionNumber, i64)>> {
     let connection = pool.get().await?;
     let statement = connection.prepare_cached(include_str!("view/seqs.sql")).await?;
     let rows = connection.query(&statement, &[&events]).await?;

@@ -16,7 +16,12 @@ use crate::store::catalogue as store;
 const INTERVAL: Duration = Duration::from_millis(700);
 
 /// Puts missing layouts into the bucket until `stop`. Several replicas may do it: the content is the same.
-pub async fn run(catalogue: Arc<Catalogue>, pool: Pool, jetstream: jetstream::Context, stop: CancellationToken) {
+pub async fn run(
+    catalogue: Arc<Catalogue>,
+    pool: Pool,
+    jetstream: jetstream::Context,
+    stop: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut kept: HashSet<String> = HashSet::new();
@@ -25,13 +30,16 @@ pub async fn run(catalogue: Arc<Catalogue>, pool: Pool, jetstream: jetstream::Co
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let wanted: HashSet<String> = catalogue.events().iter().map(|event| event.row.layout.clone()).collect();
+        let wanted: HashSet<String> =
+            catalogue.events().iter().map(|event| event.row.layout.clone()).collect();
         for hash in wanted.difference(&kept.clone()) {
             match keep(&pool, &jetstream, hash).await {
                 Ok(()) => {
                     kept.insert(hash.clone());
                 }
-                Err(error) => tracing::warn!(error = format!("{error:#}"), layout = hash, "a layout could not be kept"),
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), layout = hash, "a layout could not be kept")
+                }
             }
         }
     }

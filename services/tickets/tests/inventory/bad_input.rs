@@ -39,20 +39,36 @@ async fn a_broken_plan_is_refused_with_what_is_wrong_and_changes_nothing() {
         ("JSON that is cut off", plan(|_| {})[..2_000].to_vec(), "refused"),
         ("JSON that is no plan", b"[1, 2, 3]".to_vec(), "refused"),
         ("an empty object", b"{}".to_vec(), "refused"),
-        ("JSON nested too deep", format!("{}{}", "[".repeat(5_000), "]".repeat(5_000)).into_bytes(), "refused"),
-        ("a price category that is not there", plan(|plan| plan.pointer_mut(seat).unwrap()["category"] = json!("gold")), "gold"),
+        (
+            "JSON nested too deep",
+            format!("{}{}", "[".repeat(5_000), "]".repeat(5_000)).into_bytes(),
+            "refused",
+        ),
+        (
+            "a price category that is not there",
+            plan(|plan| plan.pointer_mut(seat).unwrap()["category"] = json!("gold")),
+            "gold",
+        ),
         ("a seat at no place", plan(|plan| plan.pointer_mut(seat).unwrap()["x"] = json!("left")), "refused"),
-        ("a seat outside of the house", plan(|plan| plan.pointer_mut(seat).unwrap()["x"] = json!(1e9)), "refused"),
+        (
+            "a seat outside of the house",
+            plan(|plan| plan.pointer_mut(seat).unwrap()["x"] = json!(1e9)),
+            "refused",
+        ),
         ("an unknown field", plan(|plan| plan["price"] = json!(1)), "price"),
         ("no sections", plan(|plan| plan["sections"] = json!([])), "refused"),
     ];
     for (what, bytes, said) in broken {
         let file = house.world.folder().join("plan.json");
         std::fs::write(&file, bytes).unwrap();
-        let importing = house.world.service("livehouse-tickets").argument("import").argument(file.to_str().unwrap());
+        let importing =
+            house.world.service("livehouse-tickets").argument("import").argument(file.to_str().unwrap());
         let refused = importing.run().await.err().unwrap_or_else(|| panic!("{what} was imported"));
         let text = format!("{refused:#}");
-        assert!(text.contains(said) && text.contains("plan.json") && !text.contains("panicked"), "{what}: {text}");
+        assert!(
+            text.contains(said) && text.contains("plan.json") && !text.contains("panicked"),
+            "{what}: {text}"
+        );
         assert_eq!(fingerprint(&house).await, before, "{what} changed something");
     }
 }
@@ -86,7 +102,13 @@ async fn an_import_with_options_that_do_not_fit_is_refused_and_changes_nothing()
 
 /// Any JSON at all, often with the names that a wish has.
 fn any_json() -> impl Strategy<Value = Value> {
-    let name = prop_oneof![Just("seats".to_owned()), Just("areas".to_owned()), Just("key".to_owned()), Just("quantity".to_owned()), "[a-z]{1,6}"];
+    let name = prop_oneof![
+        Just("seats".to_owned()),
+        Just("areas".to_owned()),
+        Just("key".to_owned()),
+        Just("quantity".to_owned()),
+        "[a-z]{1,6}"
+    ];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -98,7 +120,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 6, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            proptest::collection::vec((name.clone(), inner), 0..5).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            proptest::collection::vec((name.clone(), inner), 0..5)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
 }
@@ -107,7 +130,11 @@ fn any_json() -> impl Strategy<Value = Value> {
 async fn h42_no_wish_makes_the_service_panic_and_what_is_not_a_wish_is_refused() {
     let (_house, event) = House::open().await;
     let seat = event.layout.index.seat_id(0).unwrap().to_owned();
-    let mut runner = TestRunner::new(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 3_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     runner
         .run(&any_json(), |json| {
             // Anything alone, and anything as one more field of a good wish.

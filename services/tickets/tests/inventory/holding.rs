@@ -27,7 +27,8 @@ async fn a_refused_hold_leaves_no_row_no_counter_and_no_fact() {
     let rows = "select (select count(*) from hold) + (select count(*) from request) + (select count(*) from allowance) \
                 + (select count(*) from outbox) + (select sum(seq)::bigint from section)";
     let before = house.count(rows).await;
-    let refusal = refused(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[3, 4, 5]))).await);
+    let refusal =
+        refused(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[3, 4, 5]))).await);
     assert_eq!(refusal, Refusal::Taken { seats: vec![4], areas: vec![] });
     assert_eq!(house.count(rows).await, before);
     assert_eq!(house.count("select count(*) from seat where state = 'h'").await, 1);
@@ -43,7 +44,8 @@ async fn the_same_key_answers_the_same_hold_and_another_request_is_refused() {
         let again = livehouse_tickets::domain::command::Place { hold: HoldId::generate(), ..first.clone() };
         assert_eq!(held(house.inventory.ask(Command::Place(again)).await), hold);
     }
-    let other = livehouse_tickets::domain::command::Place { key: first.key.clone(), ..wish(&event, buyer, &[9]) };
+    let other =
+        livehouse_tickets::domain::command::Place { key: first.key.clone(), ..wish(&event, buyer, &[9]) };
     assert_eq!(refused(house.inventory.ask(Command::Place(other)).await), Refusal::KeyReused);
     assert_eq!(house.count("select count(*) from hold").await, 1);
     house.audit().await;
@@ -121,8 +123,10 @@ async fn an_expired_hold_of_an_area_gives_its_units_to_the_next() {
     })
     .await;
     let capacity = event.layout.capacity(event.layout.index.section_count());
-    let first = held(house.inventory.ask(Command::Place(area_wish(&event, BuyerId::generate(), capacity))).await);
-    let refusal = refused(house.inventory.ask(Command::Place(area_wish(&event, BuyerId::generate(), 1))).await);
+    let first =
+        held(house.inventory.ask(Command::Place(area_wish(&event, BuyerId::generate(), capacity))).await);
+    let refusal =
+        refused(house.inventory.ask(Command::Place(area_wish(&event, BuyerId::generate(), 1))).await);
     assert!(matches!(refusal, Refusal::Taken { ref areas, .. } if areas.len() == 1), "{refusal:?}");
     house.pass_time_of(first.id).await;
     held(house.inventory.ask(Command::Place(area_wish(&event, BuyerId::generate(), 1))).await);
@@ -151,7 +155,8 @@ async fn h15_only_the_databases_clock_ends_a_hold() {
 
 #[tokio::test]
 async fn invariant_08_extending_never_passes_the_hard_deadline() {
-    let (house, event) = House::with(Rules { hold_seconds: 600, hold_seconds_max: 900, ..Rules::default() }).await;
+    let (house, event) =
+        House::with(Rules { hold_seconds: 600, hold_seconds_max: 900, ..Rules::default() }).await;
     let hold = held(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[1]))).await);
     let extend = || Command::Extend { hold: hold.id, buyer: hold.buyer };
     house.execute("update hold set created_at = created_at - interval '8 minutes', expires_at = expires_at - interval '8 minutes', hard_deadline = hard_deadline - interval '8 minutes'").await;
@@ -177,7 +182,9 @@ async fn a_sale_that_has_not_opened_or_is_paused_refuses_and_says_why() {
 async fn prices_are_those_of_the_event_when_the_hold_is_placed() {
     let (house, event) = House::open().await;
     let category = event.layout.category_id(event.layout.seat_category(1)).to_owned();
-    let change = format!("update event set prices = jsonb_set(prices, '{{{category}}}', '777'), version = version + 1");
+    let change = format!(
+        "update event set prices = jsonb_set(prices, '{{{category}}}', '777'), version = version + 1"
+    );
     house.execute(&change).await;
     let hold = held(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[1]))).await);
     assert_eq!(hold.total(), 777, "the wish was priced from an older catalogue");
@@ -202,10 +209,8 @@ async fn a_hold_gets_other_seats_keeps_those_in_both_and_never_gains_time() {
     assert_eq!(refusal, Refusal::Taken { seats: vec![9], areas: vec![] });
     let kept = store::hold::load(&house.pool, hold.id).await.unwrap().unwrap();
     assert_eq!(kept.seats, changed.seats, "a refused change leaves the hold as it was");
-    let stranger = livehouse_tickets::domain::command::Place {
-        replaces: Some(other.id),
-        ..wish(&event, buyer, &[10])
-    };
+    let stranger =
+        livehouse_tickets::domain::command::Place { replaces: Some(other.id), ..wish(&event, buyer, &[10]) };
     assert_eq!(refused(house.inventory.ask(Command::Place(stranger)).await), Refusal::HoldNotActive);
     house.audit().await;
 }

@@ -23,7 +23,9 @@ use livehouse_tickets::{publish, store};
 /// The migrated, empty database of the service.
 pub(crate) const TICKETS: Template = Template {
     name: "tickets",
-    migrate: |url| Box::pin(async move { store::migrate(&postgres::pool_of(&url, 1, "template", "")?).await }),
+    migrate: |url| {
+        Box::pin(async move { store::migrate(&postgres::pool_of(&url, 1, "template", "")?).await })
+    },
 };
 
 /// A world with a database, a bus and the inventory over them.

@@ -58,7 +58,13 @@ async fn h02_units_of_an_area_are_never_sold_beyond_its_capacity() {
         })
         .sum();
     assert!(units <= capacity && units > capacity - 4, "{units} of {capacity} units were held");
-    let error = house.pool.get().await.unwrap().batch_execute("update section set held = capacity + 1 where kind = 'a'").await;
+    let error = house
+        .pool
+        .get()
+        .await
+        .unwrap()
+        .batch_execute("update section set held = capacity + 1 where kind = 'a'")
+        .await;
     assert_eq!(error.unwrap_err().as_db_error().unwrap().constraint(), Some("section_not_oversold"));
     house.audit().await;
 }
@@ -107,7 +113,8 @@ async fn h05_a_hundred_parallel_releases_give_back_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_10_one_buyer_on_many_replicas_never_exceeds_the_limit() {
-    let (house, event) = House::with(Rules { seats_per_hold_max: 2, seats_per_buyer_max: 6, ..Rules::default() }).await;
+    let (house, event) =
+        House::with(Rules { seats_per_hold_max: 2, seats_per_buyer_max: 6, ..Rules::default() }).await;
     let replicas = [house.inventory.clone(), house.replica().await, house.replica().await];
     let buyer = BuyerId::generate();
     let asking = (0..40_u32).map(|turn| {

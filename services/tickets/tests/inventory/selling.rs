@@ -36,7 +36,8 @@ async fn a_sold_seat_is_never_released_expired_or_held_again() {
     }
     let refusal = refused(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[1]))).await);
     assert_eq!(refusal, Refusal::Taken { seats: vec![1], areas: vec![] });
-    let error = house.pool.get().await.unwrap().batch_execute("update seat set state = 'h' where seat = 1").await;
+    let error =
+        house.pool.get().await.unwrap().batch_execute("update seat set state = 'h' where seat = 1").await;
     assert_eq!(error.unwrap_err().as_db_error().unwrap().constraint(), Some("seat_never_taken_twice"));
     house.audit().await;
 }
@@ -62,7 +63,10 @@ async fn a_late_payment_for_seats_of_somebody_else_is_refused_and_told() {
     held(house.inventory.ask(Command::Claim { hold: hold.id, buyer: hold.buyer, order }).await);
     house.pass_time_of(hold.id).await;
     held(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[2]))).await);
-    assert_eq!(refused(house.inventory.ask(Command::Sell { hold: hold.id, order }).await), Refusal::SoldToOthers);
+    assert_eq!(
+        refused(house.inventory.ask(Command::Sell { hold: hold.id, order }).await),
+        Refusal::SoldToOthers
+    );
     assert_eq!(house.count("select count(*) from ticket").await, 0);
     let told = "select count(*) from outbox where subject = 'fact.tickets.sales_refused.v1'";
     assert_eq!(house.count(told).await, 1);

@@ -34,7 +34,12 @@ impl People {
     }
 
     fn all(&self) -> [(&'static str, &ResClient); 4] {
-        [("nobody", &self.nobody), ("a forger", &self.forger), ("a stranger", &self.stranger), ("the owner", &self.owner)]
+        [
+            ("nobody", &self.nobody),
+            ("a forger", &self.forger),
+            ("a stranger", &self.stranger),
+            ("the owner", &self.owner),
+        ]
     }
 }
 
@@ -52,11 +57,16 @@ async fn h41_every_resource_is_read_by_those_who_may_and_by_nobody_else() {
     let _orders = stage.service("livehouse-orders").await;
     let (hold, owner) = stage.hold(&[seat(0, 0, 0)]).await;
     let people = People::come(&stage, owner).await;
-    let order = people.owner.call_for_resource("orders", "new", json!({"hold": hold, "key": "k"})).await.unwrap();
+    let order =
+        people.owner.call_for_resource("orders", "new", json!({"hold": hold, "key": "k"})).await.unwrap();
     let mut public = hall::resources(stage.event());
     public.extend([path::EVENTS.to_owned(), stage.event_path()]);
     let private = [path::hold(hold), order, path::orders_of(owner)];
-    let absent = [path::hold(HoldId::generate()), path::order(OrderId::generate()), path::orders_of(BuyerId::generate())];
+    let absent = [
+        path::hold(HoldId::generate()),
+        path::order(OrderId::generate()),
+        path::orders_of(BuyerId::generate()),
+    ];
     for (who, client) in people.all() {
         for resource in &public {
             assert_eq!(code(client.get(resource).await), "ok", "{who} reads {resource}");
@@ -66,15 +76,28 @@ async fn h41_every_resource_is_read_by_those_who_may_and_by_nobody_else() {
             assert_eq!(code(client.get(resource).await), expected, "{who} reads {resource}");
         }
         for resource in &absent {
-            assert_eq!(code(client.get(resource).await), DENIED, "{who} reads {resource}, which is not there or not theirs");
+            assert_eq!(
+                code(client.get(resource).await),
+                DENIED,
+                "{who} reads {resource}, which is not there or not theirs"
+            );
         }
-        for resource in ["tickets.hold.hold_1", "tickets.hold.*", "tickets.hold.>", "orders.order.ord_1", "orders.mine.buy_1", "identity.me.x"] {
+        for resource in [
+            "tickets.hold.hold_1",
+            "tickets.hold.*",
+            "tickets.hold.>",
+            "orders.order.ord_1",
+            "orders.mine.buy_1",
+            "identity.me.x",
+        ] {
             let read = code(client.get(resource).await);
             assert!(read != "ok" && read != "system.internalError", "{who} reads {resource}: {read}");
         }
     }
     // Over HTTP the same: a session, or nothing.
-    for (cookie, expected) in [(None, "401"), (Some(stage.cookie(BuyerId::generate())), "401"), (Some(stage.cookie(owner)), "200")] {
+    for (cookie, expected) in
+        [(None, "401"), (Some(stage.cookie(BuyerId::generate())), "401"), (Some(stage.cookie(owner)), "200")]
+    {
         let status = over_http(&stage, &path::hold(hold), cookie.as_deref()).await;
         assert_eq!(status, expected, "a hold over HTTP with the cookie {cookie:?}");
     }
@@ -106,18 +129,36 @@ async fn h41_every_method_is_called_by_those_who_may_and_by_nobody_else() {
         let held = code(client.call(&stage.event_path(), "hold", wish(who)).await);
         assert_eq!(held, if has_session { "ok" } else { DENIED }, "{who} holds a seat");
         let extended = code(client.call(&path::hold(hold), "extend", json!({})).await);
-        assert_eq!(extended, if who == "the owner" { "ok" } else { DENIED }, "{who} extends the owner's hold");
+        assert_eq!(
+            extended,
+            if who == "the owner" { "ok" } else { DENIED },
+            "{who} extends the owner's hold"
+        );
         if who != "the owner" {
             let released = code(client.call(&path::hold(hold), "release", json!({})).await);
             assert_eq!(released, DENIED, "{who} releases the owner's hold");
-            let ordered = code(client.call_for_resource("orders", "new", json!({"hold": hold, "key": "k"})).await);
-            assert_eq!(ordered, if has_session { "orders.holdNotActive" } else { DENIED }, "{who} orders the owner's hold");
+            let ordered =
+                code(client.call_for_resource("orders", "new", json!({"hold": hold, "key": "k"})).await);
+            assert_eq!(
+                ordered,
+                if has_session { "orders.holdNotActive" } else { DENIED },
+                "{who} orders the owner's hold"
+            );
         }
     }
-    let order = people.owner.call_for_resource("orders", "new", json!({"hold": hold, "key": "k"})).await.unwrap();
+    let order =
+        people.owner.call_for_resource("orders", "new", json!({"hold": hold, "key": "k"})).await.unwrap();
     for (who, client) in people.all().into_iter().filter(|(who, _)| *who != "the owner") {
-        assert_eq!(code(client.call(&order, "cancel", json!({})).await), DENIED, "{who} cancels the owner's order");
-        assert_eq!(code(client.call(&path::hold(hold), "release", json!({})).await), DENIED, "{who} releases an ordered hold");
+        assert_eq!(
+            code(client.call(&order, "cancel", json!({})).await),
+            DENIED,
+            "{who} cancels the owner's order"
+        );
+        assert_eq!(
+            code(client.call(&path::hold(hold), "release", json!({})).await),
+            DENIED,
+            "{who} releases an ordered hold"
+        );
     }
     // What no table names is nobody's to call: not even the owner may set a state.
     let everywhere = [
@@ -148,7 +189,11 @@ async fn h41_every_method_is_called_by_those_who_may_and_by_nobody_else() {
         let authenticated = client.auth("identity.session", "authenticate", json!({"buyer": owner})).await;
         drop(authenticated);
         let read = code(client.get(&order).await);
-        assert_eq!(read, if who == "the owner" { "ok" } else { DENIED }, "{who} after asking for another identity");
+        assert_eq!(
+            read,
+            if who == "the owner" { "ok" } else { DENIED },
+            "{who} after asking for another identity"
+        );
     }
     assert_eq!(code(people.owner.call(&order, "cancel", json!({})).await), "ok");
     stage.settled().await;
@@ -169,7 +214,8 @@ async fn invariant_19_nothing_private_is_in_what_a_stranger_sees() {
     }
     let buyer = BuyerId::generate();
     let owner = stage.browser(Some(buyer)).await;
-    let wish = json!({"seats": [seat(0, 0, 0)], "areas": [{"area": "a0", "quantity": 2}], "key": "a-secret-key"});
+    let wish =
+        json!({"seats": [seat(0, 0, 0)], "areas": [{"area": "a0", "quantity": 2}], "key": "a-secret-key"});
     let held = owner.call(&stage.event_path(), "hold", wish).await.unwrap();
     let hold = held["hold"].as_str().unwrap().to_owned();
     let params = json!({"hold": hold, "email": "somebody@example.org", "key": "a-secret-key"});
@@ -180,7 +226,9 @@ async fn invariant_19_nothing_private_is_in_what_a_stranger_sees() {
     let (first_row, held_row) = ("row:s0-0", "hfffffffff");
     stranger.wait_for_model(&section, "the held seat", PATIENCE, |model| model[first_row] == held_row).await;
     owner.call(&order, "cancel", json!({})).await.unwrap();
-    stranger.wait_for_model(&section, "the freed seat", PATIENCE, |model| model[first_row] == "ffffffffff").await;
+    stranger
+        .wait_for_model(&section, "the freed seat", PATIENCE, |model| model[first_row] == "ffffffffff")
+        .await;
 
     let mut seen = Vec::new();
     for resource in &public {

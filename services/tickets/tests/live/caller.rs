@@ -45,7 +45,10 @@ impl Answer {
     fn read(payload: &[u8]) -> Self {
         let Ok(answer) = serde_json::from_slice::<Value>(payload) else { return Self::Nothing("no JSON") };
         if let Some(error) = answer.get("error") {
-            return Self::Refused(error["code"].as_str().unwrap_or_default().to_owned(), error["data"].clone());
+            return Self::Refused(
+                error["code"].as_str().unwrap_or_default().to_owned(),
+                error["data"].clone(),
+            );
         }
         match answer["resource"]["rid"].as_str() {
             Some(rid) => Self::Resource(rid.to_owned()),
@@ -82,7 +85,11 @@ impl Caller {
                 let asked = known.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
                 if let Some(asked) = asked {
                     let nobody = message.status == Some(async_nats::StatusCode::NO_RESPONDERS);
-                    let answer = if nobody { Answer::Nothing("nobody is there") } else { Answer::read(&message.payload) };
+                    let answer = if nobody {
+                        Answer::Nothing("nobody is there")
+                    } else {
+                        Answer::read(&message.payload)
+                    };
                     let _gone = asked.send(answer);
                 }
             }
@@ -108,13 +115,25 @@ impl Caller {
     }
 
     /// Calls a method of a resource as `buyer`.
-    pub(crate) async fn call(&self, resource: &str, method: &str, buyer: Option<BuyerId>, params: Value) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        resource: &str,
+        method: &str,
+        buyer: Option<BuyerId>,
+        params: Value,
+    ) -> Answer {
         let request = request(buyer, &params);
         self.ask(format!("call.{resource}.{method}"), request, Duration::from_secs(10)).await
     }
 
     /// [`Caller::call`], again and again while nobody answers or the service is busy: what a browser does.
-    pub(crate) async fn insist(&self, resource: &str, method: &str, buyer: Option<BuyerId>, params: Value) -> Answer {
+    pub(crate) async fn insist(
+        &self,
+        resource: &str,
+        method: &str,
+        buyer: Option<BuyerId>,
+        params: Value,
+    ) -> Answer {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
             let answer = self.call(resource, method, buyer, params.clone()).await;

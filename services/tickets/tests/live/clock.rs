@@ -40,10 +40,15 @@ async fn a_sale_with_a_clock(library: &str, off_by: &str) {
     assert!(row.get::<_, bool>(1), "the hold was not placed now by the database's clock");
     // It can be let go while it is active, and not after.
     let (released, buyer) = stage.hold(&[seat(1, 0, 0)]).await;
-    let release = async |hold: HoldId, buyer: BuyerId| stage.caller.insist(&path::hold(hold), "release", Some(buyer), json!({})).await;
+    let release = async |hold: HoldId, buyer: BuyerId| {
+        stage.caller.insist(&path::hold(hold), "release", Some(buyer), json!({})).await
+    };
     assert_eq!(release(released, buyer).await.result(), json!({}));
     let state = format!("select count(*) from hold where id = '{}' and state = 'x'", expiring.as_uuid());
-    let early = format!("select count(*) from hold where id = '{}' and state = 'x' and expires_at > clock_timestamp()", expiring.as_uuid());
+    let early = format!(
+        "select count(*) from hold where id = '{}' and state = 'x' and expires_at > clock_timestamp()",
+        expiring.as_uuid()
+    );
     wait_until("the end of the hold", PATIENCE, || async {
         assert_eq!(stage.count(&early).await, 0, "invariant 7: a hold ended before its time");
         if stage.count(&state).await == 1 { Ok(()) } else { Err("it is active".to_owned()) }
@@ -57,9 +62,11 @@ async fn a_sale_with_a_clock(library: &str, off_by: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h15_invariant_22_a_service_whose_clock_is_five_minutes_wrong_changes_nothing_about_which_holds_are_valid() {
+async fn h15_invariant_22_a_service_whose_clock_is_five_minutes_wrong_changes_nothing_about_which_holds_are_valid()
+ {
     let Some(library) = LIBRARIES.iter().find(|library| Path::new(library).exists()) else {
-        let missing = "libfaketime is not here: install it (Debian: apt-get install libfaketime) to test wrong clocks";
+        let missing =
+            "libfaketime is not here: install it (Debian: apt-get install libfaketime) to test wrong clocks";
         assert!(std::env::var_os("CI").is_none(), "{missing}");
         println!("{missing}");
         return;

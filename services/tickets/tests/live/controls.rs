@@ -17,7 +17,10 @@ async fn without(guards_off: &'static str) -> Stage {
 async fn is_held(stage: &Stage, seats: &[String]) -> bool {
     let buyer = BuyerId::generate();
     let wish = json!({"seats": seats, "key": buyer});
-    matches!(stage.caller.call(&stage.event_path(), "hold", Some(buyer), wish).await, super::caller::Answer::Result(_))
+    matches!(
+        stage.caller.call(&stage.event_path(), "hold", Some(buyer), wish).await,
+        super::caller::Answer::Result(_)
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,12 +39,18 @@ async fn invariant_1_is_seen_to_fail_when_a_taken_seat_is_taken_again() {
 async fn invariant_4_is_seen_to_fail_when_a_hold_may_be_placed_in_part() {
     let stage = without("SeatsAreLookedAt").await;
     stage.hold(&[seat(0, 0, 0)]).await;
-    assert!(!is_held(&stage, &[seat(0, 0, 0), seat(0, 0, 1)]).await, "the database lets a part of a hold be placed");
+    assert!(
+        !is_held(&stage, &[seat(0, 0, 0), seat(0, 0, 1)]).await,
+        "the database lets a part of a hold be placed"
+    );
     assert_eq!(stage.violated().await, Vec::<String>::new());
     let expect_nothing = "create or replace function expect_rows(touched bigint, expected bigint, what text) returns bigint \
                           language sql as 'select touched'";
     stage.execute(expect_nothing).await;
-    assert!(is_held(&stage, &[seat(0, 0, 0), seat(0, 0, 1)]).await, "with all guards off the hold is still not placed in part");
+    assert!(
+        is_held(&stage, &[seat(0, 0, 0), seat(0, 0, 1)]).await,
+        "with all guards off the hold is still not placed in part"
+    );
     let violated = stage.violated().await;
     assert!(violated.contains(&"holds_are_whole".to_owned()), "the audit reports {violated:?}");
 }
@@ -62,9 +71,15 @@ async fn paid_twice(stage: &Stage) {
         stage.tell_paid(order, paid, buyer).await;
         wait_until("a fact that was taken note of", PATIENCE, || async {
             let metrics = stage.replicas[0].get("/metrics").await?.1;
-            let handled = metrics.lines().find(|line| line.starts_with("livehouse_facts_handled_total") && line.contains("order_paid"));
+            let handled = metrics.lines().find(|line| {
+                line.starts_with("livehouse_facts_handled_total") && line.contains("order_paid")
+            });
             let handled = handled.and_then(|line| line.rsplit(' ').next()).unwrap_or("0").to_owned();
-            if handled == times.to_string() { Ok(()) } else { Err(format!("{handled} of {times} facts were handled")) }
+            if handled == times.to_string() {
+                Ok(())
+            } else {
+                Err(format!("{handled} of {times} facts were handled"))
+            }
         })
         .await;
     }
@@ -79,7 +94,11 @@ async fn invariant_6_h33_an_order_paid_twice_is_one_sale_and_is_seen_to_fail_whe
     drop(stage);
     let stage = without("HoldsAreSoldOnce").await;
     paid_twice(&stage).await;
-    assert_eq!(stage.count("select count(*) from ticket").await, 4, "with the guard off the hold is still sold once");
+    assert_eq!(
+        stage.count("select count(*) from ticket").await,
+        4,
+        "with the guard off the hold is still sold once"
+    );
     let violated = stage.violated().await;
     for expected in ["tickets_come_from_sold_holds", "area_counters"] {
         assert!(violated.contains(&expected.to_owned()), "the audit reports {violated:?}");
@@ -97,7 +116,11 @@ async fn invariant_10_is_seen_to_fail_when_nobody_counts_what_a_buyer_has() {
         stage.caller.call(&path::event(stage.event()), "hold", buyer, params).await
     };
     wish(0).await.result();
-    assert_eq!(wish(1).await.code(), "system.internalError", "the database lets a buyer have more than the limit");
+    assert_eq!(
+        wish(1).await.code(),
+        "system.internalError",
+        "the database lets a buyer have more than the limit"
+    );
     assert_eq!(stage.violated().await, Vec::<String>::new());
     stage.execute("alter table allowance drop constraint allowance_not_exceeded").await;
     wish(1).await.result();

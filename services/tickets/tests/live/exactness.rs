@@ -23,7 +23,8 @@ const CATCH_UP: Duration = Duration::from_secs(15);
 /// nothing yet, and its owner is killed for good.
 async fn watched_sale(guards_off: &'static str) -> Report {
     let rules = Rules { hold_seconds: 4, ..Rules::default() };
-    let mut stage = Stage::with(Setup { replicas: 3, events: EVENTS, guards_off, rules, ..Setup::default() }).await;
+    let mut stage =
+        Stage::with(Setup { replicas: 3, events: EVENTS, guards_off, rules, ..Setup::default() }).await;
     let early = stage.events.clone();
     let gateways = [gateway(&stage, "gateway-1").await, gateway(&stage, "gateway-2").await];
     let crowd = Crowd { people: 24, released_of_ten: 8, pause: Duration::from_millis(5), ordering: 0 };
@@ -71,7 +72,11 @@ async fn owner_of(stage: &Stage, event: EventId) -> &Replica {
     let key = format!("event.{event}");
     let row = connection.query_opt("select holder from lease where key = $1", &[&key]).await.unwrap();
     let owner: Option<String> = row.and_then(|row| row.get(0));
-    stage.replicas.iter().find(|replica| Some(replica.name()) == owner.as_deref()).unwrap_or(&stage.replicas[0])
+    stage
+        .replicas
+        .iter()
+        .find(|replica| Some(replica.name()) == owner.as_deref())
+        .unwrap_or(&stage.replicas[0])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +85,13 @@ async fn h50_h51_invariants_17_18_every_viewer_ends_with_the_database_though_own
     println!("{} resources compared, {} pushes seen", report.compared, report.changes);
     assert_eq!(report.compared, 9 * EVENTS * RESOURCES + 3 * RESOURCES);
     assert!(report.changes > 2_000, "only {} pushes were seen", report.changes);
-    assert!(report.diverged.is_empty(), "{} of {} differ: {:#?}", report.diverged.len(), report.compared, report.diverged);
+    assert!(
+        report.diverged.is_empty(),
+        "{} of {} differ: {:#?}",
+        report.diverged.len(),
+        report.compared,
+        report.diverged
+    );
     assert!(report.went_back.is_empty(), "seq went back: {:#?}", report.went_back);
     assert!(report.violations.is_empty(), "{:#?}", report.violations);
 }
@@ -89,7 +100,10 @@ async fn h50_h51_invariants_17_18_every_viewer_ends_with_the_database_though_own
 async fn invariants_17_and_18_are_seen_to_fail_when_every_replica_thinks_that_it_owns_every_event() {
     let report = watched_sale("OneOwner").await;
     let (diverged, went_back) = (report.diverged.len(), report.went_back.len());
-    println!("without the owner rule {diverged} of {} differ for good, and {went_back} times seq went back", report.compared);
+    println!(
+        "without the owner rule {diverged} of {} differ for good, and {went_back} times seq went back",
+        report.compared
+    );
     assert!(diverged > 0, "nothing differs without the owner rule: the test above proves nothing");
     assert!(went_back > 0, "no seq goes back without the owner rule: the test above proves nothing");
 }

@@ -48,7 +48,9 @@ async fn h14_invariant_20_two_thousand_holds_that_run_out_together_are_seen_as_f
 
     // By the database's clock, like every expiry: all holds run out at one moment, a little later.
     stage.execute("update hold set expires_at = clock_timestamp() + interval '1500 milliseconds'").await;
-    let delay = stage.count("select (extract(epoch from max(expires_at) - clock_timestamp()) * 1000)::bigint from hold").await;
+    let delay = stage
+        .count("select (extract(epoch from max(expires_at) - clock_timestamp()) * 1000)::bigint from hold")
+        .await;
     let expiry = Instant::now() + Duration::from_millis(delay.unsigned_abs());
     tokio::time::sleep_until(expiry.into()).await;
     wait_until("a viewer who sees every seat free", PATIENCE, || async {
@@ -59,7 +61,14 @@ async fn h14_invariant_20_two_thousand_holds_that_run_out_together_are_seen_as_f
             })
         };
         let done = stage.events.iter().all(|event| free(*event) == all && seats_free(event));
-        if done { Ok(()) } else { Err(format!("{:?} of {all} are free", stage.events.iter().map(|event| free(*event)).collect::<Vec<_>>())) }
+        if done {
+            Ok(())
+        } else {
+            Err(format!(
+                "{:?} of {all} are free",
+                stage.events.iter().map(|event| free(*event)).collect::<Vec<_>>()
+            ))
+        }
     })
     .await;
     let took = expiry.elapsed();
@@ -96,9 +105,15 @@ async fn h14_invariant_20_what_has_run_out_can_be_held_at_once_though_nobody_cle
     let (second, _) = stage.hold(&[seat(0, 0, 1), seat(0, 0, 2)]).await;
     println!("a seat that had run out was held again after {:?}", started.elapsed());
     assert_ne!(first, second);
-    let state = |hold: livehouse_contract::id::HoldId| format!("select count(*) from hold where id = '{}' and state = 'a'", hold.as_uuid());
+    let state = |hold: livehouse_contract::id::HoldId| {
+        format!("select count(*) from hold where id = '{}' and state = 'a'", hold.as_uuid())
+    };
     assert_eq!(stage.count(&state(first)).await, 0, "the first hold is still active");
-    assert_eq!(stage.count(&state(left_alone)).await, 1, "the sweep was not switched off: nothing was tested");
+    assert_eq!(
+        stage.count(&state(left_alone)).await,
+        1,
+        "the sweep was not switched off: nothing was tested"
+    );
     assert_eq!(stage.violated().await, Vec::<String>::new());
 }
 
@@ -120,7 +135,11 @@ async fn h14_holds_run_out_though_every_service_and_keydb_were_away_and_keydb_fo
         if left == 0 { Ok(()) } else { Err(format!("{left} are active")) }
     })
     .await;
-    assert_eq!(stage.count("select count(*) from hold where state = 'a'").await, 20, "somebody cleared holds away");
+    assert_eq!(
+        stage.count("select count(*) from hold where state = 'a'").await,
+        20,
+        "somebody cleared holds away"
+    );
     stage.world.keydb().restart().await.unwrap();
     let started = Instant::now();
     for replica in &stage.replicas {

@@ -48,7 +48,8 @@ impl Told {
         let mut told = Self::default();
         let mut known = BTreeSet::new();
         while told.messages < waiting {
-            let batch = reader.fetch().max_messages(500).expires(Duration::from_secs(5)).messages().await.unwrap();
+            let batch =
+                reader.fetch().max_messages(500).expires(Duration::from_secs(5)).messages().await.unwrap();
             let messages: Vec<jetstream::Message> = batch.map(Result::unwrap).collect().await;
             assert!(!messages.is_empty(), "the stream gave {} of its {waiting} facts", told.messages);
             for message in messages {
@@ -94,10 +95,12 @@ impl Told {
     pub(crate) async fn fits_the_database(&self, stage: &Stage) {
         let connection = stage.pool.get().await.unwrap();
         let rows = connection.query("select id, version from hold", &[]).await.unwrap();
-        let kept: HashMap<HoldId, i64> = rows.iter().map(|row| (HoldId::from_uuid(row.get(0)), row.get(1))).collect();
+        let kept: HashMap<HoldId, i64> =
+            rows.iter().map(|row| (HoldId::from_uuid(row.get(0)), row.get(1))).collect();
         let mut wrong = Vec::new();
         for (hold, version) in &kept {
-            let told: Vec<i64> = self.holds.get(hold).into_iter().flat_map(|told| told.keys().copied()).collect();
+            let told: Vec<i64> =
+                self.holds.get(hold).into_iter().flat_map(|told| told.keys().copied()).collect();
             let expected: Vec<i64> = (1..=*version).collect();
             if told != expected {
                 wrong.push(format!("hold {hold} has version {version}; told were {told:?}"));
@@ -106,17 +109,25 @@ impl Told {
         let phantoms = self.holds.keys().filter(|hold| !kept.contains_key(hold));
         wrong.extend(phantoms.map(|hold| format!("hold {hold} was told of and is not in the database")));
         let twice = self.holds.iter().flat_map(|(hold, told)| {
-            told.iter().filter(|(_, said)| said.len() > 1).map(move |(version, _)| format!("{hold} version {version} was told by two facts"))
+            told.iter()
+                .filter(|(_, said)| said.len() > 1)
+                .map(move |(version, _)| format!("{hold} version {version} was told by two facts"))
         });
         wrong.extend(twice);
         let first: Vec<_> = wrong.iter().take(5).collect();
-        assert!(wrong.is_empty(), "{} of {} holds were not told as they are: {first:#?}", wrong.len(), kept.len());
+        assert!(
+            wrong.is_empty(),
+            "{} of {} holds were not told as they are: {first:#?}",
+            wrong.len(),
+            kept.len()
+        );
     }
 
     /// The letters of an event's seats, rebuilt from nothing but facts.
     pub(crate) fn rebuilt_letters(&self, event: EventId) -> String {
         let mut letters = vec!['f'; hall::SECTIONS * hall::ROWS * hall::SEATS];
-        let places: HashMap<String, usize> = (0..letters.len()).map(|place| (hall::seat_at(place), place)).collect();
+        let places: HashMap<String, usize> =
+            (0..letters.len()).map(|place| (hall::seat_at(place), place)).collect();
         for told in self.holds.values() {
             let Some((of, said)) = told.last_key_value().and_then(|(_, said)| said.first()) else { continue };
             let (seats, letter) = match said {

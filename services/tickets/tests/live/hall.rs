@@ -34,7 +34,11 @@ pub(crate) fn layout() -> Layout {
         name: "Test Hall".to_owned(),
         size: [4_000.0, 12_000.0],
         sections,
-        categories: vec![Category { id: "cat-1".to_owned(), name: "All".to_owned(), color: "#3355aa".to_owned() }],
+        categories: vec![Category {
+            id: "cat-1".to_owned(),
+            name: "All".to_owned(),
+            color: "#3355aa".to_owned(),
+        }],
         shapes: Vec::new(),
     }
     .sealed()
@@ -108,7 +112,8 @@ pub(crate) async fn truth(pool: &Pool, event: EventId) -> BTreeMap<String, Map<S
         )
         .await
         .unwrap();
-    let letters: Vec<char> = seats.iter().map(|row| char::from(row.get::<_, i8>(0).cast_unsigned())).collect();
+    let letters: Vec<char> =
+        seats.iter().map(|row| char::from(row.get::<_, i8>(0).cast_unsigned())).collect();
     assert_eq!(letters.len(), SECTIONS * ROWS * SEATS);
     let counted = transaction
         .query(

@@ -227,7 +227,8 @@ impl Person {
     /// Holds one to three seats side by side; asks again with the same key while nobody answers.
     async fn wish(&mut self, buyer: BuyerId) -> Option<HoldId> {
         let offer = self.offers[self.random.random_range(0..self.offers.len())].clone();
-        let (first, count) = (self.random.random_range(0..offer.seats.len() - 2), self.random.random_range(1..=3));
+        let (first, count) =
+            (self.random.random_range(0..offer.seats.len() - 2), self.random.random_range(1..=3));
         let params = json!({"seats": &offer.seats[first..first + count], "key": buyer});
         let answer = self.ask(&path::event(offer.event), "hold", buyer, &params).await?;
         match answer {
@@ -261,7 +262,9 @@ impl Person {
             let (again, code) = match &answer {
                 Answer::Result(_) | Answer::Resource(_) => return Some(answer),
                 Answer::Nothing(why) => (true, (*why).to_owned()),
-                Answer::Refused(code, _) => (code.ends_with(".busy") || code == "system.internalError", code.clone()),
+                Answer::Refused(code, _) => {
+                    (code.ends_with(".busy") || code == "system.internalError", code.clone())
+                }
             };
             *self.promises.others.entry(code).or_default() += 1;
             if !again {

@@ -35,7 +35,8 @@ async fn hold_back(stage: &Stage, when_told: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h29_a_service_killed_between_a_commit_and_its_telling_has_told_everything_once_it_is_back() {
-    let stage = Stage::with(Setup { rules: Rules { hold_seconds: 3, ..Rules::default() }, ..Setup::default() }).await;
+    let stage =
+        Stage::with(Setup { rules: Rules { hold_seconds: 3, ..Rules::default() }, ..Setup::default() }).await;
     let load = Load::start(&stage, &stage.events, CROWD).await;
     for when_told in [false, true] {
         hold_back(&stage, when_told).await;
@@ -89,7 +90,11 @@ async fn h35_a_version_rises_if_and_only_if_a_fact_was_told_and_facts_alone_rebu
     let told = Told::read(&stage.client).await;
     told.fits_the_database(&stage).await;
     assert_eq!(told.repeated, 0, "facts are in the stream more than once");
-    assert_eq!(told.rebuilt_letters(stage.event()), letters(&stage).await, "invariant 23: facts do not rebuild the seats");
+    assert_eq!(
+        told.rebuilt_letters(stage.event()),
+        letters(&stage).await,
+        "invariant 23: facts do not rebuild the seats"
+    );
     stage.audit().await;
 }
 
@@ -114,8 +119,12 @@ async fn h30_what_is_rolled_back_is_never_told() {
     let promises = load.stop().await;
     promises.are_kept(&stage.pool).await;
     let failures = stage.replicas[0].get("/metrics").await.unwrap().1;
-    let failed = failures.lines().find_map(|line| line.strip_prefix("livehouse_inventory_batch_failures_total "));
-    assert!(failed.is_some_and(|number| number.trim() != "0"), "no batch was rolled back: nothing was tested\n{failures}");
+    let failed =
+        failures.lines().find_map(|line| line.strip_prefix("livehouse_inventory_batch_failures_total "));
+    assert!(
+        failed.is_some_and(|number| number.trim() != "0"),
+        "no batch was rolled back: nothing was tested\n{failures}"
+    );
     stage.settled().await;
     Told::read(&stage.client).await.fits_the_database(&stage).await;
     stage.audit().await;
@@ -123,7 +132,8 @@ async fn h30_what_is_rolled_back_is_never_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h31_without_a_broker_facts_wait_in_the_outbox_and_leave_when_it_is_back() {
-    let stage = Stage::with(Setup { rules: Rules { hold_seconds: 2, ..Rules::default() }, ..Setup::default() }).await;
+    let stage =
+        Stage::with(Setup { rules: Rules { hold_seconds: 2, ..Rules::default() }, ..Setup::default() }).await;
     for section in 0..20 {
         stage.hold(&[seat(section, 0, 0)]).await;
     }
@@ -141,7 +151,10 @@ async fn h31_without_a_broker_facts_wait_in_the_outbox_and_leave_when_it_is_back
     stage.world.nats().restart().await.unwrap();
     stage.settled().await;
     stage.replicas[0].until_ready(PATIENCE).await.unwrap();
-    let told = wait_until("a stream that can be read", PATIENCE, || async { Ok::<_, String>(Told::read(&stage.client).await) }).await;
+    let told = wait_until("a stream that can be read", PATIENCE, || async {
+        Ok::<_, String>(Told::read(&stage.client).await)
+    })
+    .await;
     told.fits_the_database(&stage).await;
     assert_eq!(told.rebuilt_letters(stage.event()), "f".repeat(hall::SECTIONS * hall::ROWS * hall::SEATS));
     stage.audit().await;

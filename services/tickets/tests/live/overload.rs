@@ -103,17 +103,24 @@ async fn h26_h28_ten_times_the_load_is_shed_as_busy_never_as_taken_and_the_servi
         times[times.len() / 2],
         times[times.len() - 1]
     );
-    let allowed = [(true, "held"), (true, "tickets.busy"), (false, "tickets.seatTaken"), (false, "tickets.busy")];
-    let wrong: Vec<_> = counts.keys().filter(|(free, what)| !allowed.contains(&(*free, what.as_str()))).collect();
+    let allowed =
+        [(true, "held"), (true, "tickets.busy"), (false, "tickets.seatTaken"), (false, "tickets.busy")];
+    let wrong: Vec<_> =
+        counts.keys().filter(|(free, what)| !allowed.contains(&(*free, what.as_str()))).collect();
     assert!(wrong.is_empty(), "answers that are not true: {wrong:?} in {counts:?}");
-    let shed: u64 = counts.iter().filter(|((_, what), _)| what == "tickets.busy").map(|(_, times)| times).sum();
+    let shed: u64 =
+        counts.iter().filter(|((_, what), _)| what == "tickets.busy").map(|(_, times)| times).sum();
     assert!(shed > 0, "nothing was shed: {counts:?}");
     assert!(looks >= 5, "the health was looked at {looks} times");
 
     let started = Instant::now();
     stage.hold(&seats[seats.len() - 1..]).await;
     println!("a hold after the flood took {:?}", started.elapsed());
-    assert!(started.elapsed() < Duration::from_secs(2), "the service has not recovered: {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "the service has not recovered: {:?}",
+        started.elapsed()
+    );
     let held = counts.get(&(true, "held".to_owned())).copied().unwrap_or_default();
     let kept = "select count(*) from hold join event on number = hold.event where slug = 'evening-1'";
     assert_eq!(stage.count(kept).await.unsigned_abs(), held + 2, "holds that nobody was told of");

@@ -41,10 +41,12 @@ impl Sale {
     pub(crate) async fn open() -> Self {
         // Free of charge, so that an order is paid at once and becomes tickets.
         let rules = Rules { hold_seconds: 2, price: 0, ..Rules::default() };
-        let stage = Stage::with(Setup { replicas: 2, durable: true, events: 8, rules, ..Setup::default() }).await;
+        let stage =
+            Stage::with(Setup { replicas: 2, durable: true, events: 8, rules, ..Setup::default() }).await;
         let orders = stage.service("livehouse-orders").await;
         let identity = stage.service("livehouse-identity").await;
-        let site = stage.world.service("livehouse-site").environment("LIVEHOUSE_WEB_DIST", built_client(&stage));
+        let site =
+            stage.world.service("livehouse-site").environment("LIVEHOUSE_WEB_DIST", built_client(&stage));
         let site = site.environment("LIVEHOUSE_SITE_BIND", "127.0.0.1:0").start().await.unwrap();
         let viewer = stage.browser(None).await;
         for resource in stage.events.iter().flat_map(|event| hall::resources(*event)) {
@@ -96,7 +98,11 @@ impl Sale {
         let differing = differences(&viewer, &truth, CATCH_UP).await;
         assert!(differing.is_empty(), "{} of {} differ: {differing:#?}", differing.len(), truth.len());
         assert!(viewer.violations().is_empty(), "{:#?}", viewer.violations());
-        for (name, ready) in [("orders", orders.ready().await), ("identity", identity.ready().await), ("site", site.ready().await)] {
+        for (name, ready) in [
+            ("orders", orders.ready().await),
+            ("identity", identity.ready().await),
+            ("site", site.ready().await),
+        ] {
             assert!(ready.is_ok(), "{name}: {ready:?}");
         }
     }
@@ -108,19 +114,26 @@ async fn orders_have_their_tickets(stage: &Stage, ordered: &[OrderId]) {
     let pool = postgres::pool_of(&stage.world.postgres_url("orders"), 2, "test", "").unwrap();
     let orders = wait_until("tickets of every paid order", PATIENCE, || async {
         let connection = pool.get().await.map_err(|error| error.to_string())?;
-        let asked = "select id, state, jsonb_array_length(tickets)::bigint from orders where state <> 'created'";
+        let asked =
+            "select id, state, jsonb_array_length(tickets)::bigint from orders where state <> 'created'";
         let rows = connection.query(asked, &[]).await.map_err(|error| error.to_string())?;
         let orders: BTreeMap<OrderId, (String, i64)> =
             rows.iter().map(|row| (OrderId::from_uuid(row.get(0)), (row.get(1), row.get(2)))).collect();
         let waiting = orders.values().filter(|(state, tickets)| state == "paid" && *tickets == 0).count();
-        if waiting == 0 { Ok(orders) } else { Err(format!("{waiting} of {} paid orders have no tickets", orders.len())) }
+        if waiting == 0 {
+            Ok(orders)
+        } else {
+            Err(format!("{waiting} of {} paid orders have no tickets", orders.len()))
+        }
     })
     .await;
     let missing: Vec<_> = ordered.iter().filter(|order| !orders.contains_key(order)).collect();
     assert!(missing.is_empty(), "of {} confirmed orders these are gone: {missing:?}", ordered.len());
     let connection = stage.pool.get().await.unwrap();
-    let rows = connection.query("select order_id, count(*) from ticket group by order_id", &[]).await.unwrap();
-    let issued: BTreeMap<OrderId, i64> = rows.iter().map(|row| (OrderId::from_uuid(row.get(0)), row.get(1))).collect();
+    let rows =
+        connection.query("select order_id, count(*) from ticket group by order_id", &[]).await.unwrap();
+    let issued: BTreeMap<OrderId, i64> =
+        rows.iter().map(|row| (OrderId::from_uuid(row.get(0)), row.get(1))).collect();
     let expected: BTreeMap<OrderId, i64> = orders
         .into_iter()
         .filter(|(_, (state, _))| state == "paid")
@@ -138,9 +151,12 @@ fn built_client(stage: &Stage) -> PathBuf {
     }
     let folder = stage.world.folder().join("client");
     std::fs::create_dir_all(folder.join("assets")).unwrap();
-    let entries = ["styles/site.css", "pages/events.ts", "pages/event.ts", "pages/orders.ts", "pages/order.ts"];
-    let manifest: serde_json::Map<String, serde_json::Value> =
-        entries.iter().map(|entry| (format!("src/{entry}"), serde_json::json!({"file": "assets/entry.js"}))).collect();
+    let entries =
+        ["styles/site.css", "pages/events.ts", "pages/event.ts", "pages/orders.ts", "pages/order.ts"];
+    let manifest: serde_json::Map<String, serde_json::Value> = entries
+        .iter()
+        .map(|entry| (format!("src/{entry}"), serde_json::json!({"file": "assets/entry.js"})))
+        .collect();
     std::fs::write(folder.join("manifest.json"), serde_json::Value::from(manifest).to_string()).unwrap();
     folder
 }

@@ -30,7 +30,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The migrated, empty database of the service.
 const TICKETS: Template = Template {
     name: "tickets",
-    migrate: |url| Box::pin(async move { store::migrate(&postgres::pool_of(&url, 1, "template", "")?).await }),
+    migrate: |url| {
+        Box::pin(async move { store::migrate(&postgres::pool_of(&url, 1, "template", "")?).await })
+    },
 };
 
 /// What a test wants.
@@ -52,7 +54,14 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { replicas: 1, durable: false, guards_off: "", events: 1, rules: Rules::default(), in_arena: false }
+        Self {
+            replicas: 1,
+            durable: false,
+            guards_off: "",
+            events: 1,
+            rules: Rules::default(),
+            in_arena: false,
+        }
     }
 }
 
@@ -68,7 +77,13 @@ pub(crate) struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { hold_seconds: 900, seats_per_hold_max: 10, seats_per_buyer_max: 20, opens_in_seconds: -60, price: 5_000 }
+        Self {
+            hold_seconds: 900,
+            seats_per_hold_max: 10,
+            seats_per_buyer_max: 20,
+            opens_in_seconds: -60,
+            price: 5_000,
+        }
     }
 }
 
@@ -152,7 +167,8 @@ impl Stage {
             .await
             .unwrap();
         let caller = Caller::new(client.clone()).await;
-        let mut stage = Self { replicas: Vec::new(), world, pool, client, caller, events: Vec::new(), _turn: turn };
+        let mut stage =
+            Self { replicas: Vec::new(), world, pool, client, caller, events: Vec::new(), _turn: turn };
         let layout = if setup.in_arena { livehouse_seating::generate::arena() } else { hall::layout() };
         for number in 1..=setup.events {
             let event = stage.publish(&layout, &format!("evening-{number}"), setup.rules).await;
@@ -164,7 +180,9 @@ impl Stage {
     /// Starts a replica and does not wait for it.
     pub(crate) async fn replica(&self, name: &str, guards_off: &str) -> Replica {
         if guards_off.is_empty() {
-            return Replica::Shipped(self.world.service("livehouse-tickets").replica(name).spawn().await.unwrap());
+            return Replica::Shipped(
+                self.world.service("livehouse-tickets").replica(name).spawn().await.unwrap(),
+            );
         }
         let folder = self.world.folder().join(name);
         let spec = ProcessSpec::new(name, unguarded().await, folder.join(format!("{name}.log")))
@@ -186,7 +204,12 @@ impl Stage {
     }
 
     /// Puts an event on sale.
-    pub(crate) async fn publish(&self, layout: &livehouse_seating::Layout, slug: &str, rules: Rules) -> EventId {
+    pub(crate) async fn publish(
+        &self,
+        layout: &livehouse_seating::Layout,
+        slug: &str,
+        rules: Rules,
+    ) -> EventId {
         let event = NewEvent {
             slug: slug.to_owned(),
             name: slug.to_owned(),
@@ -212,7 +235,11 @@ impl Stage {
         if matches!(self.replicas.first(), Some(Replica::Shipped(_))) {
             wait_until("an owner of every event", PATIENCE, || async {
                 let owned = self.count(asked).await;
-                if owned == events { Ok(()) } else { Err(format!("{owned} of {events} events have an owner")) }
+                if owned == events {
+                    Ok(())
+                } else {
+                    Err(format!("{owned} of {events} events have an owner"))
+                }
             })
             .await;
         }
@@ -230,7 +257,8 @@ impl Stage {
 
     /// A client of the gateway; with a buyer's session, or a stranger's without one.
     pub(crate) async fn browser(&self, buyer: Option<BuyerId>) -> ResClient {
-        let options = ConnectOptions { cookie: buyer.map(|buyer| self.cookie(buyer)), ..ConnectOptions::default() };
+        let options =
+            ConnectOptions { cookie: buyer.map(|buyer| self.cookie(buyer)), ..ConnectOptions::default() };
         ResClient::connect_with(&self.world.resgate().live_url(), options).await.unwrap()
     }
 
@@ -250,7 +278,8 @@ impl Stage {
 
     /// Binds a hold to an order, as the orders service does.
     pub(crate) async fn claim(&self, order: OrderId, hold: HoldId, buyer: BuyerId) {
-        let claim = serde_json::json!({"hold": hold, "buyer": buyer, "order": order}).to_string().into_bytes();
+        let claim =
+            serde_json::json!({"hold": hold, "buyer": buyer, "order": order}).to_string().into_bytes();
         let answer = self.client.request(CLAIM_HOLD, claim.into()).await.unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
         assert!(answer.get("claimed").is_some(), "the claim was answered with {answer}");
@@ -263,7 +292,12 @@ impl Stage {
         headers.insert(FACT_ID_HEADER, FactId::generate().to_string().as_str());
         let payload = serde_json::to_vec(&fact).unwrap();
         let jetstream = async_nats::jetstream::new(self.client.clone());
-        jetstream.publish_with_headers(OrderPaid::SUBJECT, headers, payload.into()).await.unwrap().await.unwrap();
+        jetstream
+            .publish_with_headers(OrderPaid::SUBJECT, headers, payload.into())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
     }
 
     /// One number from the database.
@@ -315,7 +349,9 @@ impl Stage {
 
     /// Names of the invariants that the operator's audit finds violated.
     pub(crate) async fn violated(&self) -> Vec<String> {
-        let Err(failed) = self.world.service("livehouse-tickets").argument("audit").run().await else { return Vec::new() };
+        let Err(failed) = self.world.service("livehouse-tickets").argument("audit").run().await else {
+            return Vec::new();
+        };
         let text = format!("{failed:#}");
         let violated = text.lines().filter_map(|line| line.strip_prefix("VIOLATED"));
         violated.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
@@ -330,7 +366,13 @@ async fn unguarded() -> PathBuf {
 
 fn build_unguarded() -> PathBuf {
     let output = cargo()
-        .args(["build", "--quiet", "--message-format=json-render-diagnostics", "--package", "livehouse-tickets"])
+        .args([
+            "build",
+            "--quiet",
+            "--message-format=json-render-diagnostics",
+            "--package",
+            "livehouse-tickets",
+        ])
         .args(["--features", "negative-controls", "--bin", "livehouse-tickets-unguarded"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

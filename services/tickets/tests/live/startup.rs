@@ -23,7 +23,11 @@ async fn h40_a_service_started_before_its_servers_comes_up_by_itself_when_they_a
             }
         })
         .await;
-        assert_eq!(replica.get("/healthz").await.unwrap().0, 200, "without {missing} it is alive, only not ready");
+        assert_eq!(
+            replica.get("/healthz").await.unwrap().0,
+            200,
+            "without {missing} it is alive, only not ready"
+        );
         if missing != "nats" {
             stage.world.postgres().restart().await.unwrap();
         }

@@ -48,7 +48,9 @@ impl Report {
 /// A gateway beside the stage's own: it has a cache and subscriptions of its own, and nobody is known to it.
 pub(crate) async fn gateway(stage: &Stage, name: &str) -> Resgate {
     let folder = stage.world.folder().join(name);
-    Resgate::start(folder, &stage.world.nats().url(), ResgateOptions::default().without_authentication()).await.unwrap()
+    Resgate::start(folder, &stage.world.nats().url(), ResgateOptions::default().without_authentication())
+        .await
+        .unwrap()
 }
 
 /// A viewer who subscribes and unsubscribes at random until told to stay, and then watches everything.
@@ -178,7 +180,11 @@ fn seq_of(model: Option<&Map<String, Value>>) -> Option<i64> {
 }
 
 impl Viewer {
-    async fn watch(mut self, stay: CancellationToken, home: CancellationToken) -> (Self, JoinHandle<Vec<Push>>) {
+    async fn watch(
+        mut self,
+        stay: CancellationToken,
+        home: CancellationToken,
+    ) -> (Self, JoinHandle<Vec<Push>>) {
         let pushes = tokio::spawn(note(self.client.changes(), home));
         let mut watched: Vec<String> = Vec::new();
         while !stay.is_cancelled() {
@@ -212,7 +218,8 @@ impl Viewer {
         }
         let Some(seq) = seq_of(self.client.model(resource).as_ref()) else { return };
         if self.left_at.get(resource).is_some_and(|left| seq < *left) {
-            self.went_back.push(format!("{resource} had seq {} and came back with {seq}", self.left_at[resource]));
+            self.went_back
+                .push(format!("{resource} had seq {} and came back with {seq}", self.left_at[resource]));
         }
         self.came_at.insert(resource.to_owned(), (Instant::now(), seq));
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use livehouse_contract::fact::tickets::{
-    AreaUnits, ChangedHold, EndedHold, HoldEnd, HoldsChanged, HoldsEnded, HoldsPlaced, HoldsSold, IssuedTicket,
-    PlacedHold, RefusedSale, SalesRefused, SoldHold,
+    AreaUnits, ChangedHold, EndedHold, HoldEnd, HoldsChanged, HoldsEnded, HoldsPlaced, HoldsSold,
+    IssuedTicket, PlacedHold, RefusedSale, SalesRefused, SoldHold,
 };
 use livehouse_contract::id::HoldId;
 use livehouse_platform::bus::outbox::Facts;
@@ -87,7 +87,9 @@ fn write(catalogue: &Catalogue, told: BTreeMap<EventNumber, Told>) -> anyhow::Re
 }
 
 fn named(catalogue: &Catalogue, number: EventNumber) -> anyhow::Result<std::sync::Arc<Event>> {
-    catalogue.numbered(number).ok_or_else(|| anyhow::anyhow!("event number {number} is not in the catalogue yet"))
+    catalogue
+        .numbered(number)
+        .ok_or_else(|| anyhow::anyhow!("event number {number} is not in the catalogue yet"))
 }
 
 fn placed(event: &Event, hold: &Hold) -> PlacedHold {

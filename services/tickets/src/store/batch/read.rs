@@ -69,7 +69,12 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn collect(commands: &[&Command], named: &BTreeSet<HoldId>, sections: &BTreeSet<SectionKey>, held: &[Hold]) -> Self {
+    fn collect(
+        commands: &[&Command],
+        named: &BTreeSet<HoldId>,
+        sections: &BTreeSet<SectionKey>,
+        held: &[Hold],
+    ) -> Self {
         let places: Vec<&Place> = commands
             .iter()
             .filter_map(|command| match command {
@@ -130,21 +135,26 @@ pub(super) async fn world(
         (&statements.read_overdue, &[&wanted.area_events]),
     ];
     // Most batches name no holds and no areas: what has nothing to ask for is not sent.
-    let is_asked = [true, true, true, !named.is_empty(), true, true, true, true, true, !wanted.area_events.is_empty()];
+    let is_asked =
+        [true, true, true, !named.is_empty(), true, true, true, true, true, !wanted.area_events.is_empty()];
     // Polled in order the first time, which is the order in which they are sent.
-    let reads = try_join_all(queries.into_iter().zip(is_asked).map(|((statement, values), is_asked)| async move {
-        if is_asked { connection.query(statement, values).await } else { Ok(Vec::new()) }
-    }));
+    let reads =
+        try_join_all(queries.into_iter().zip(is_asked).map(|((statement, values), is_asked)| async move {
+            if is_asked { connection.query(statement, values).await } else { Ok(Vec::new()) }
+        }));
     let ((), answers) = futures::future::try_join(connection.batch_execute("begin"), reads).await?;
     Ok(assemble(&answers)?)
 }
 
 fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
-    let [sections, clock, seats, named, overdue_seats, requests, answered, allowances, events, overdue] = answers else {
+    let [sections, clock, seats, named, overdue_seats, requests, answered, allowances, events, overdue] =
+        answers
+    else {
         anyhow::bail!("a batch got {} answers to its ten questions", answers.len());
     };
-    let mut world = World::default();
-    world.now = clock.first().map(|row| row.get("now")).ok_or_else(|| anyhow::anyhow!("no clock in the answer"))?;
+    let now =
+        clock.first().map(|row| row.get("now")).ok_or_else(|| anyhow::anyhow!("no clock in the answer"))?;
+    let mut world = World { now, ..World::default() };
     for row in sections {
         let section = Section {
             seq: row.get("seq"),

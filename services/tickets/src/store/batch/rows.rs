@@ -11,7 +11,8 @@ use crate::domain::world::Seat;
 /// A hold, from any statement that selects all its columns.
 pub(in crate::store) fn hold(row: &Row) -> anyhow::Result<Hold> {
     let letter: i8 = row.get("state");
-    let state = State::from_letter(letter).ok_or_else(|| anyhow::anyhow!("a hold has the unknown state {letter}"))?;
+    let state =
+        State::from_letter(letter).ok_or_else(|| anyhow::anyhow!("a hold has the unknown state {letter}"))?;
     let seats: Vec<i32> = row.get("seats");
     let seat_sections: Vec<i16> = row.get("seat_sections");
     let seat_prices: Vec<i64> = row.get("seat_prices");

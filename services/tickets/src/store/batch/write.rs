@@ -80,7 +80,10 @@ async fn run(
 }
 
 /// Seats that end in one way, as columns: events, seats, holds.
-fn seats_where(changes: &Changes, fits: impl Fn(Seat, Seat) -> Option<HoldId>) -> (Vec<i32>, Vec<i32>, Vec<Uuid>) {
+fn seats_where(
+    changes: &Changes,
+    fits: impl Fn(Seat, Seat) -> Option<HoldId>,
+) -> (Vec<i32>, Vec<i32>, Vec<Uuid>) {
     let mut columns = (Vec::new(), Vec::new(), Vec::new());
     for ((event, seat), (before, after)) in &changes.seats {
         if let Some(hold) = fits(*before, *after) {
@@ -120,7 +123,8 @@ async fn take_seats(connection: &Object, changes: &Changes) -> Result<(), tokio_
     if events.is_empty() {
         return Ok(());
     }
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [&events, &seats, &letters, &holds, &(events.len() as i64)];
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+        [&events, &seats, &letters, &holds, &(events.len() as i64)];
     if Guard::OnlyFreeSeatsAreTaken.is_off() {
         return run(connection, &STATEMENTS[1].replace("and seat.state = 'f'", ""), &values).await;
     }
@@ -211,24 +215,32 @@ fn list<T: std::fmt::Display>(items: impl Iterator<Item = T>) -> String {
     text
 }
 
-async fn place_holds(connection: &Object, rows: &HoldRows, now: Timestamp) -> Result<(), tokio_postgres::Error> {
+async fn place_holds(
+    connection: &Object,
+    rows: &HoldRows,
+    now: Timestamp,
+) -> Result<(), tokio_postgres::Error> {
     if rows.ids.is_empty() {
         return Ok(());
     }
-    run(connection, STATEMENTS[4], &[
-        &rows.ids,
-        &rows.events,
-        &rows.buyers,
-        &rows.seats,
-        &rows.seat_sections,
-        &rows.seat_prices,
-        &rows.areas,
-        &rows.area_units,
-        &rows.area_prices,
-        &now,
-        &rows.expires_at,
-        &rows.hard_deadlines,
-    ])
+    run(
+        connection,
+        STATEMENTS[4],
+        &[
+            &rows.ids,
+            &rows.events,
+            &rows.buyers,
+            &rows.seats,
+            &rows.seat_sections,
+            &rows.seat_prices,
+            &rows.areas,
+            &rows.area_units,
+            &rows.area_prices,
+            &now,
+            &rows.expires_at,
+            &rows.hard_deadlines,
+        ],
+    )
     .await
 }
 
@@ -236,20 +248,24 @@ async fn change_holds(connection: &Object, rows: &HoldRows) -> Result<(), tokio_
     if rows.ids.is_empty() {
         return Ok(());
     }
-    run(connection, STATEMENTS[5], &[
-        &rows.ids,
-        &rows.states,
-        &rows.seats,
-        &rows.seat_sections,
-        &rows.seat_prices,
-        &rows.areas,
-        &rows.area_units,
-        &rows.area_prices,
-        &rows.expires_at,
-        &rows.orders,
-        &rows.versions,
-        &(rows.ids.len() as i64),
-    ])
+    run(
+        connection,
+        STATEMENTS[5],
+        &[
+            &rows.ids,
+            &rows.states,
+            &rows.seats,
+            &rows.seat_sections,
+            &rows.seat_prices,
+            &rows.areas,
+            &rows.area_units,
+            &rows.area_prices,
+            &rows.expires_at,
+            &rows.orders,
+            &rows.versions,
+            &(rows.ids.len() as i64),
+        ],
+    )
     .await
 }
 
@@ -293,8 +309,10 @@ async fn issue_tickets(connection: &Object, changes: &Changes) -> Result<(), tok
     }
     let ids: Vec<Uuid> = changes.tickets.iter().map(|issue| issue.ticket.as_uuid()).collect();
     let events: Vec<i32> = changes.tickets.iter().map(|issue| issue.event).collect();
-    let seats: Vec<Option<i32>> = changes.tickets.iter().map(|issue| issue.seat.map(u32::cast_signed)).collect();
-    let areas: Vec<Option<i16>> = changes.tickets.iter().map(|issue| issue.area.map(u16::cast_signed)).collect();
+    let seats: Vec<Option<i32>> =
+        changes.tickets.iter().map(|issue| issue.seat.map(u32::cast_signed)).collect();
+    let areas: Vec<Option<i16>> =
+        changes.tickets.iter().map(|issue| issue.area.map(u16::cast_signed)).collect();
     let holds: Vec<Uuid> = changes.tickets.iter().map(|issue| issue.hold.as_uuid()).collect();
     let orders: Vec<Uuid> = changes.tickets.iter().map(|issue| issue.order.as_uuid()).collect();
     run(connection, STATEMENTS[9], &[&ids, &events, &seats, &areas, &holds, &orders]).await
