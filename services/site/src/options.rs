@@ -34,7 +34,7 @@ pub struct Serve {
     /// Public address of the pages.
     #[arg(long, env = "LIVEHOUSE_SITE_BIND", default_value = "127.0.0.1:8000")]
     pub site_bind: SocketAddr,
-    /// Origin that people type, such as https://tickets.example.org; made from --site-bind when absent.
+    /// Origin that people type, such as `https://tickets.example.org`; made from --site-bind when absent.
     #[arg(long, env = "LIVEHOUSE_SITE_URL")]
     pub site_url: Option<String>,
     /// Resgate's HTTP API, as this process reaches it.
