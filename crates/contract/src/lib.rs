@@ -8,7 +8,7 @@
 //! - [`code`]: the error codes of the public surface.
 //! - [`path`]: the names of RES resources and of the subjects that services use among themselves.
 //! - [`token`]: what a connection's RES token says about the person behind it.
-//! - [`line`]: the priced lines of a hold and of the order made from it.
+//! - [`mod@line`]: the priced lines of a hold and of the order made from it.
 //! - [`request`]: the calls one service makes to another.
 
 pub mod code;

@@ -48,6 +48,18 @@ async fn h29_a_service_killed_between_a_commit_and_its_telling_has_told_everythi
         stage.execute("drop trigger hold_back on outbox").await;
         stage.replicas[0].again().await;
     }
+    // Killed while it is telling: the broker has fallen silent, and holds run out meanwhile.
+    load.until_running(50).await;
+    stage.world.nats().pause();
+    let ended = stage.count("select count(*) from hold where state = 'x'").await;
+    wait_until("ended holds that cannot be told", PATIENCE, || async {
+        let now = stage.count("select count(*) from hold where state = 'x'").await;
+        if now >= ended + 50 { Ok(()) } else { Err(format!("{} have ended", now - ended)) }
+    })
+    .await;
+    stage.replicas[0].kill().await;
+    stage.world.nats().resume();
+    stage.replicas[0].again().await;
     load.until_running(50).await;
     let promises = load.stop().await;
     promises.are_kept(&stage.pool).await;
