@@ -52,7 +52,9 @@ function findChromium() {
 async function runTests(sale, browser, broken) {
   const tests = path.join(FOLDER, values.pictures ? 'pictures' : 'tests')
   const files = readdirSync(tests)
-    .filter((name) => name.endsWith('.test.js') && (positionals.length === 0 || positionals.includes(name.split('.')[0])))
+    .filter(
+      (name) => name.endsWith('.test.js') && (positionals.length === 0 || positionals.includes(name.split('.')[0])),
+    )
     .sort()
     .map((name) => path.join(tests, name))
   const { site, resgate, folder, isOwn, events } = sale

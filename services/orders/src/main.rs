@@ -3,12 +3,16 @@
 use clap::Parser;
 use livehouse_orders::options::{Command, Options};
 use livehouse_orders::{audit, serve};
-use livehouse_platform::telemetry;
+use livehouse_platform::telemetry::{self, Destination};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<std::process::ExitCode> {
     let options = Options::parse();
-    telemetry::start(&options.telemetry)?;
+    let destination = match options.command {
+        Command::Serve(_) => Destination::Stdout,
+        _ => Destination::Stderr,
+    };
+    telemetry::start(&options.telemetry, destination)?;
     match options.command {
         Command::Serve(options) => serve::run(options).await?,
         Command::Migrate(options) => serve::migrate(&options).await?,

@@ -1,14 +1,18 @@
 //! The process of the tickets service: options, then what was asked for.
 
 use clap::Parser;
-use livehouse_platform::telemetry;
+use livehouse_platform::telemetry::{self, Destination};
 use livehouse_tickets::options::{Command, Options};
 use livehouse_tickets::{audit, publish, seed, serve};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<std::process::ExitCode> {
     let options = Options::parse();
-    telemetry::start(&options.telemetry)?;
+    let destination = match options.command {
+        Command::Serve(_) => Destination::Stdout,
+        _ => Destination::Stderr,
+    };
+    telemetry::start(&options.telemetry, destination)?;
     match options.command {
         Command::Serve(options) => serve::run(options).await?,
         Command::Migrate(options) => serve::migrate(&options).await?,

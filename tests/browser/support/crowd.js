@@ -18,7 +18,8 @@ async function guest() {
       redirect: 'manual',
     })
     const text = await done.text()
-    if (!done.ok && done.status !== 307 && done.status !== 303) throw new Error(`${path} answered ${done.status}: ${text}`)
+    if (!done.ok && done.status !== 307 && done.status !== 303)
+      throw new Error(`${path} answered ${done.status}: ${text}`)
     return text ? JSON.parse(text) : null
   }
 }
@@ -38,7 +39,7 @@ function groups(event, part, random) {
   for (const section of event.layout.sections) {
     section.rows.forEach((row, depth) => {
       const ease = part * (1.25 - (0.5 * depth) / section.rows.length)
-      for (let at = 0; at < row.seats.length; ) {
+      for (let at = 0; at < row.seats.length;) {
         const size = 2 + Math.floor(random() * 3)
         const middle = 1 - Math.abs((at + size / 2) / row.seats.length - 0.5)
         if (random() < ease * middle * 1.2) result.push(row.seats.slice(at, at + size).map(({ id }) => id))
@@ -69,7 +70,10 @@ export async function fill(event, part, databases, seed = 7) {
     const { rows } = await client.query('select prices from event where slug = $1', [event.slug])
     const { prices } = rows[0]
     const set = (wanted) =>
-      client.query('update event set prices = $2, version = version + 1 where slug = $1', [event.slug, JSON.stringify(wanted)])
+      client.query('update event set prices = $2, version = version + 1 where slug = $1', [
+        event.slug,
+        JSON.stringify(wanted),
+      ])
     await set(Object.fromEntries(Object.keys(prices).map((category) => [category, 0])))
     const isFree = async (expected) => {
       const model = await (await fetch(`${sale.resgate}/api/tickets/event/${event.id}`)).json()

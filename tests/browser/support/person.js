@@ -9,7 +9,8 @@ const SHOTS = path.join(import.meta.dirname, '../shots')
 const TEST_MILLISECONDS_MAX = 90_000
 const ACTION_MILLISECONDS_MAX = 15_000
 
-if (!process.env.LIVEHOUSE_BROWSER_TESTS) throw new Error('start the tests with `npm test`: it starts a sale and a browser')
+if (!process.env.LIVEHOUSE_BROWSER_TESTS)
+  throw new Error('start the tests with `npm test`: it starts a sale and a browser')
 const surroundings = JSON.parse(process.env.LIVEHOUSE_BROWSER_TESTS)
 /** The sale: `site`, `resgate`, `folder`, `isOwn`, and `events` made for the tests. */
 export const sale = surroundings.sale
@@ -57,7 +58,12 @@ class House {
   }
 
   async person(options = {}) {
-    const context = await this.#browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...DESKTOP, ...options })
+    const context = await this.#browser.newContext({
+      locale: 'en-GB',
+      timezoneId: 'Europe/Berlin',
+      ...DESKTOP,
+      ...options,
+    })
     context.setDefaultTimeout(ACTION_MILLISECONDS_MAX)
     return this.page(context)
   }

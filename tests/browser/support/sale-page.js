@@ -109,7 +109,11 @@ export class SalePage {
 
   /** Waits until this page shows a seat in this state. */
   see(seat, state, milliseconds = 5000) {
-    return until(`seat ${seat} to be '${state}'`, async () => (await this.stateOf(seat)) === state || null, milliseconds)
+    return until(
+      `seat ${seat} to be '${state}'`,
+      async () => (await this.stateOf(seat)) === state || null,
+      milliseconds,
+    )
   }
 
   /** Free seats of a section that a hand can reach now, nearest to the middle of the map; `count` beside each other. */

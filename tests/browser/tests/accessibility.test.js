@@ -14,10 +14,14 @@ async function expectAccessible(house, page, what) {
   await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)))
   // Evaluated by the debugger, so that the page's content policy stays in force.
   await page.evaluate(AXE)
-  const { violations, passes } = await page.evaluate((tags) => axe.run({ runOnly: { type: 'tag', values: tags } }), RULES)
+  const { violations, passes } = await page.evaluate(
+    (tags) => axe.run({ runOnly: { type: 'tag', values: tags } }),
+    RULES,
+  )
   assert.ok(passes.length > 10, 'axe looked at the page')
   const told = violations.map(
-    ({ impact, id, nodes }) => `${what}: ${impact} ${id}: ${nodes.map(({ target, any }) => `${target} ${any[0]?.message ?? ''}`).join('; ')}`,
+    ({ impact, id, nodes }) =>
+      `${what}: ${impact} ${id}: ${nodes.map(({ target, any }) => `${target} ${any[0]?.message ?? ''}`).join('; ')}`,
   )
   const grave = told.filter((text) => / (serious|critical) /.test(text))
   for (const text of told.filter((each) => !grave.includes(each))) house.say(text)

@@ -20,7 +20,10 @@ test('units of standing room are taken one by one and given back, and everybody 
   const before = await leftOn(pickers[1])
   for (let unit = 1; unit <= 3; unit++) {
     await pickers[0].getByTestId('area-more').click()
-    await until(`${unit} units`, async () => (await pickers[0].getByTestId('area-quantity').innerText()) === String(unit))
+    await until(
+      `${unit} units`,
+      async () => (await pickers[0].getByTestId('area-quantity').innerText()) === String(unit),
+    )
   }
   const line = one.byId('basket-line')
   await until('the basket to have three', async () => /× 3/.test((await line.count()) ? await line.innerText() : ''))

@@ -37,10 +37,14 @@ function focused(page) {
 /** The focus, once the page scrolled to it and its ring appeared; fails when it cannot be seen. */
 async function seeFocus(page) {
   let last
-  await until('the focus to be visible', async () => {
-    last = await focused(page)
-    return last && last.isInView && !last.isCovered && last.hasRing
-  }, 2000).catch(() => assert.fail(`the focus cannot be seen: ${JSON.stringify(last)}`))
+  await until(
+    'the focus to be visible',
+    async () => {
+      last = await focused(page)
+      return last && last.isInView && !last.isCovered && last.hasRing
+    },
+    2000,
+  ).catch(() => assert.fail(`the focus cannot be seen: ${JSON.stringify(last)}`))
   return last
 }
 
@@ -63,7 +67,9 @@ test('a free seat can be found, taken and ordered with the keyboard alone, and t
   await tabTo(page, ({ text }) => text.includes('Open Rehearsal'))
   await page.keyboard.press('Enter')
   await page.waitForURL(/open-rehearsal/)
-  await page.waitForFunction(() => window.livehouse?.link === 'online' && document.querySelector('[data-testid="view-list"]'))
+  await page.waitForFunction(
+    () => window.livehouse?.link === 'online' && document.querySelector('[data-testid="view-list"]'),
+  )
 
   await tabTo(page, ({ name }) => name === 'skip-to-list')
   await page.keyboard.press('Enter')
@@ -80,7 +86,10 @@ test('a free seat can be found, taken and ordered with the keyboard alone, and t
   assert.notEqual(event.seats.get(third.seat).row.id, event.seats.get(second.seat).row.id)
   await page.keyboard.press('Enter')
   await page.locator(`[data-testid="basket-line"][data-seat="${third.seat}"]`).waitFor({ state: 'attached' })
-  assert.equal(await page.locator(`[data-testid="list-seat"][data-seat="${third.seat}"]`).getAttribute('aria-pressed'), 'true')
+  assert.equal(
+    await page.locator(`[data-testid="list-seat"][data-seat="${third.seat}"]`).getAttribute('aria-pressed'),
+    'true',
+  )
 
   await tabTo(page, ({ name }) => name === 'basket-order')
   await page.keyboard.press('Enter')
@@ -91,7 +100,9 @@ test('a free seat can be found, taken and ordered with the keyboard alone, and t
 test('the map can be moved and zoomed with keys and is no trap', async (house) => {
   const page = await house.person()
   await page.goto(`${sale.site}/events/night-trains`)
-  await page.waitForFunction(() => window.livehouse?.link === 'online' && document.querySelector('[data-testid="seat-map"]'))
+  await page.waitForFunction(
+    () => window.livehouse?.link === 'online' && document.querySelector('[data-testid="seat-map"]'),
+  )
   await tabTo(page, ({ name }) => name === 'seat-map')
   const place = () => page.evaluate(() => window.livehouse.sectionPlace('stalls-left'))
   const before = await place()
@@ -116,5 +127,7 @@ test('every seat in the list has a name that says where it is, what it costs and
   await seat.click()
   await page.getByTestId('basket-line').waitFor()
   await page.getByRole('button', { name: /^Row .+, seat .+, Stalls left, .+, in your basket/ }).waitFor()
-  await until('it to be said aloud', async () => /is yours for now/.test(await page.getByTestId('announcements').innerText()))
+  await until('it to be said aloud', async () =>
+    /is yours for now/.test(await page.getByTestId('announcements').innerText()),
+  )
 })

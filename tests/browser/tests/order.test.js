@@ -25,7 +25,11 @@ test('an order shows what was chosen and what it costs, and cancelling it frees 
   assert.equal(await one.byId('order-total').innerText(), total)
   const labels = seats.map((id) => one.event.seats.get(id).label)
   const lines = await one.byId('order-line').allInnerTexts()
-  for (const label of labels) assert.ok(lines.some((line) => line.includes(`seat ${label}`)), `${lines} names ${label}`)
+  for (const label of labels)
+    assert.ok(
+      lines.some((line) => line.includes(`seat ${label}`)),
+      `${lines} names ${label}`,
+    )
   for (const seat of seats) assert.equal(await other.stateOf(seat), 'h')
 
   await one.byId('order-cancel').click()

@@ -7,7 +7,8 @@ test('who wants less motion gets the map at once and nothing that moves by itsel
   const page = await house.person({ reducedMotion: 'reduce' })
   const opened = await openEvent(page, 'night-trains')
   const frames = await page.evaluate(async () => {
-    const place = () => JSON.stringify(window.livehouse.seatPlace('stalls-centre-a-1') ?? window.livehouse.sectionPlace('stalls-left'))
+    const place = () =>
+      JSON.stringify(window.livehouse.seatPlace('stalls-centre-a-1') ?? window.livehouse.sectionPlace('stalls-left'))
     document.querySelector('[data-testid="zoom-in"]').click()
     const seen = new Set()
     const until = performance.now() + 500

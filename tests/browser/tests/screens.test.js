@@ -25,10 +25,17 @@ async function expectLargeTargets(page) {
       const { width, height } = element.getBoundingClientRect()
       const isShown = element.checkVisibility?.({ visibilityProperty: true, opacityProperty: true }) ?? width > 0
       // Skip links are not there until a key brings them; a link inside a sentence is as high as its line.
-      if (!isShown || width === 0 || element.matches('.skip') || element.closest('p')?.innerText.length > element.innerText?.length)
+      if (
+        !isShown ||
+        width === 0 ||
+        element.matches('.skip') ||
+        element.closest('p')?.innerText.length > element.innerText?.length
+      )
         continue
       if (width < least || height < least)
-        found.push(`${element.dataset.testid ?? element.innerText ?? element.className} (${Math.round(width)}×${Math.round(height)})`)
+        found.push(
+          `${element.dataset.testid ?? element.innerText ?? element.className} (${Math.round(width)}×${Math.round(height)})`,
+        )
     }
     return found
   }, TARGET_PIXELS_MIN)

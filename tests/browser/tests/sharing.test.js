@@ -27,11 +27,17 @@ async function watchPixels(opened, seat) {
     const look = () =>
       canvas
         .getContext('2d')
-        .getImageData(Math.round((x - left) * density - size / 2), Math.round((y - top) * density - size / 2), size, size)
+        .getImageData(
+          Math.round((x - left) * density - size / 2),
+          Math.round((y - top) * density - size / 2),
+          size,
+          size,
+        )
         .data.join()
     const before = look()
     window.seenAt = new Promise((resolve) => {
-      const watch = () => (look() === before ? requestAnimationFrame(watch) : resolve(performance.timeOrigin + performance.now()))
+      const watch = () =>
+        look() === before ? requestAnimationFrame(watch) : resolve(performance.timeOrigin + performance.now())
       requestAnimationFrame(watch)
     })
   }, place)
@@ -41,7 +47,10 @@ async function watchPixels(opened, seat) {
 async function tapAndTell(opened, seat) {
   await opened.page.evaluate(() => {
     window.tappedAt = new Promise((resolve) => {
-      addEventListener('pointerup', (event) => resolve(performance.timeOrigin + event.timeStamp), { once: true, capture: true })
+      addEventListener('pointerup', (event) => resolve(performance.timeOrigin + event.timeStamp), {
+        once: true,
+        capture: true,
+      })
     })
   })
   await opened.tapSeat(seat)
@@ -108,7 +117,10 @@ test('whoever was slower is offered free seats nearby, and one tap holds them', 
   await message.waitFor()
   line.letGo()
   const { label } = slow.event.seats.get(seat)
-  assert.match(await message.innerText(), new RegExp(`Seat ${label} was taken a moment ago\\..*Seat .* is free\\.`, 's'))
+  assert.match(
+    await message.innerText(),
+    new RegExp(`Seat ${label} was taken a moment ago\\..*Seat .* is free\\.`, 's'),
+  )
   await slow.byId('message-action').click()
   const lines = slow.byId('basket-line')
   await lines.waitFor()
