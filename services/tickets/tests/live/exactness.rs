@@ -151,7 +151,8 @@ async fn h27_what_changed_while_a_replica_swallowed_the_questions_of_gateways_is
     // after the next owner's resets would show them, and half of these go to the frozen one.
     let holds = (0..hall::SECTIONS).map(|section| {
         let buyer = livehouse_contract::id::BuyerId::generate();
-        let wish = super::caller::request(Some(buyer), &json!({"seats": [hall::seat(section, 0, 0)], "key": buyer}));
+        let wish =
+            super::caller::request(Some(buyer), &json!({"seats": [hall::seat(section, 0, 0)], "key": buyer}));
         let (caller, subject) = (&stage.caller, format!("call.{}.hold", stage.event_path()));
         async move {
             while !matches!(
@@ -170,7 +171,12 @@ async fn h27_what_changed_while_a_replica_swallowed_the_questions_of_gateways_is
     let log = std::fs::read_to_string(stage.world.resgate().process().log()).unwrap();
     let unanswered = log.matches("Reset get error").count();
     println!("{unanswered} questions of the gateway were swallowed");
-    let stale = super::viewers::differences(&viewer, &hall::truth(&stage.pool, stage.event()).await, Duration::from_millis(1)).await;
+    let stale = super::viewers::differences(
+        &viewer,
+        &hall::truth(&stage.pool, stage.event()).await,
+        Duration::from_millis(1),
+    )
+    .await;
     println!("{} stale before wake", stale.len());
     frozen.kill().await;
     let truth = hall::truth(&stage.pool, stage.event()).await;
