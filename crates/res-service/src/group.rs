@@ -81,6 +81,8 @@ struct Entry {
     queries: bool,
     pending: Pending,
     published_at: Option<Instant>,
+    /// Since when a refresh runs: what it publishes counts for the pace of those asked for meanwhile.
+    refreshing_since: Option<Instant>,
     failures: u32,
     waiters: Vec<Waiter>,
 }
@@ -279,6 +281,7 @@ impl Groups {
         let mut state = self.lock();
         let entry = state.groups.get_mut(&route.group)?.entries.get_mut(&route.name)?;
         entry.pending = Pending::Nothing;
+        entry.refreshing_since = Some(Instant::now());
         Some(Started {
             has_value: entry.value.is_some(),
             queries: entry.queries,
@@ -291,6 +294,7 @@ impl Groups {
     pub(crate) fn published(&self, route: &Route, term: Term) {
         if let Some(entry) = self.lock().entry(route, term) {
             entry.published_at = Some(Instant::now());
+            entry.refreshing_since = None;
         }
     }
 
@@ -298,6 +302,7 @@ impl Groups {
     pub(crate) fn refreshed(&self, route: &Route, term: Term) {
         if let Some(entry) = self.lock().entry(route, term) {
             entry.failures = 0;
+            entry.refreshing_since = None;
         }
     }
 
@@ -313,6 +318,7 @@ impl Groups {
         state.stamps += 1;
         let number = state.stamps;
         let Some(entry) = state.entry(route, term) else { return true };
+        entry.refreshing_since = None;
         let Some(wait) = wait(entry.failures) else { return false };
         entry.failures += 1;
         if entry.pending == Pending::Nothing {
@@ -387,6 +393,7 @@ impl Entry {
             queries: false,
             pending: Pending::Nothing,
             published_at: None,
+            refreshing_since: None,
             failures: 0,
             waiters: Vec::new(),
         }
@@ -394,7 +401,7 @@ impl Entry {
 
     /// How long a refresh must wait for the resource's pace.
     fn wait(&self) -> Option<Duration> {
-        let next = self.published_at? + self.route.definition.pace?;
+        let next = self.refreshing_since.max(self.published_at)? + self.route.definition.pace?;
         next.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
     }
 }

@@ -1,5 +1,6 @@
 //! `system.reset`: how gateways are made to ask again. It is lossy (a gateway that is asking already passes a reset
-//! over), so what matters is said twice.
+//! over), so what matters is said twice; and a few times more, for gateways whose question went to a replica that was
+//! frozen or cut off.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,11 @@ use crate::service::Service;
 
 /// Acquisitions within this time go out in one reset.
 const GATHER_TIME: Duration = Duration::from_millis(20);
+/// Pauses before the same is said once more. Until the broker gives up a replica that is frozen or cut off, it is sent
+/// its part of the questions and answers none; a gateway that asked it keeps an old state, and hears of no change made
+/// before the new owner began. NATS gives up a silent client after some minutes.
+const SAID_AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_secs(11), Duration::from_secs(45), Duration::from_secs(360)];
 /// Longest pause between two attempts to have a failing resource asked again.
 const FOLLOW_UP_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Attempts to have a failing resource asked again, about a quarter of an hour in all.
@@ -31,7 +37,8 @@ struct Failing {
 }
 
 impl Resets {
-    /// Plans a reset of these patterns, now and once more when any request of an earlier reset has run out.
+    /// Plans a reset of these patterns, now, once more when any request of an earlier reset has run out, and a few
+    /// times later on.
     pub(crate) fn twice(&self, patterns: impl IntoIterator<Item = String>) {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).extend(patterns);
         self.wake.notify_one();
@@ -51,8 +58,12 @@ impl Resets {
             publish(&service, &patterns).await;
             let service = service.clone();
             tokio::spawn(async move {
-                tokio::time::sleep(service.limits().request_timeout + Duration::from_secs(1)).await;
-                if !service.has_stopped() {
+                let second = service.limits().request_timeout + Duration::from_secs(1);
+                for pause in [second].into_iter().chain(SAID_AGAIN_AFTER) {
+                    tokio::time::sleep(pause).await;
+                    if service.has_stopped() {
+                        return;
+                    }
                     publish(&service, &patterns).await;
                 }
             });

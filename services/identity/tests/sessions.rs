@@ -131,7 +131,7 @@ async fn invariant_21_an_open_connection_is_known_after_the_service_was_killed_a
     let door = Door::open().await;
     let buyer = BuyerId::generate();
     let before = door.guest(buyer).await;
-    assert_eq!(taken_for(&before).await, Some(buyer));
+    // It has not asked yet: the gateway would answer from what it remembers.
     door.identity.kill().await;
     door.identity.restart().await.unwrap();
     door.identity.until_ready(PATIENCE).await.unwrap();

@@ -230,9 +230,13 @@ async fn invariant_19_nothing_private_is_in_what_a_stranger_sees() {
         .wait_for_model(&section, "the freed seat", PATIENCE, |model| model[first_row] == "ffffffffff")
         .await;
 
+    // Another stranger: the gateway does not send again what a connection has.
+    let other = stage.browser(Some(BuyerId::generate())).await;
     let mut seen = Vec::new();
     for resource in &public {
-        seen.push(stranger.get(resource).await.unwrap().to_string());
+        let set = other.get(resource).await.unwrap().to_string();
+        assert!(set.contains(resource), "{resource} was not sent: {set}");
+        seen.push(set);
     }
     while let Ok(change) = changes.try_recv() {
         seen.push(Value::from(format!("{} {} {}", change.rid, change.name, change.data)).to_string());

@@ -21,6 +21,9 @@ const WAVE: Duration = Duration::from_millis(100);
 /// The gateway's patience with a service that says it is at work.
 const PATIENCE_MAX: Duration = Duration::from_secs(10);
 
+/// Nobody is kept waiting for longer: the inventory gives up after two and a half seconds and a batch.
+const WAITED_MAX: Duration = Duration::from_secs(6);
+
 /// Seats of the arena, by id.
 fn seats() -> Vec<String> {
     let layout = generate::arena();
@@ -111,6 +114,7 @@ async fn h26_h28_ten_times_the_load_is_shed_as_busy_never_as_taken_and_the_servi
     let shed: u64 =
         counts.iter().filter(|((_, what), _)| what == "tickets.busy").map(|(_, times)| times).sum();
     assert!(shed > 0, "nothing was shed: {counts:?}");
+    assert!(times[times.len() - 1] < WAITED_MAX, "somebody waited for {:?}", times[times.len() - 1]);
     assert!(looks >= 5, "the health was looked at {looks} times");
 
     let started = Instant::now();
