@@ -14,3 +14,8 @@ pub mod retry;
 pub mod session;
 pub mod stop;
 pub mod telemetry;
+
+/// A batch makes thousands of small values on one thread that others drop, which the C library's allocator is slow
+/// at. Every process that uses this crate gets it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

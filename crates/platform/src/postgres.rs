@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::NoTls;
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +58,8 @@ pub fn pool_of(url: &str, connections_max: usize, application: &str, settings: &
     };
     Ok(Pool::builder(manager)
         .max_size(connections_max)
+        // The connection used last has its statements prepared and its caches warm.
+        .queue_mode(QueueMode::Lifo)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)
         .build()?)

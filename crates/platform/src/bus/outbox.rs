@@ -16,7 +16,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use async_nats::jetstream;
@@ -35,14 +35,26 @@ use crate::retry::Backoff;
 const BATCH_ROWS_MAX: i64 = 256;
 /// How long a written fact may lie when nobody rang: another replica may have crashed after its commit.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Time between two batches when facts keep coming: they travel together then, and alone at once.
+const BATCH_INTERVAL: Duration = Duration::from_millis(5);
+/// Rows below the highest taken number that a look still covers. A transaction that took its numbers earlier than
+/// others may commit after them; one that is later than this is found by the look of every [`LOOK_INTERVAL`].
+/// Looking from the very beginning each time would walk over all rows taken since the last vacuum.
+const LATE_ROWS_MAX: i64 = 4_096;
 /// The longest that one batch waits for the stream's acknowledgements.
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The statement that [`Facts::write`] runs, for callers that prepare ahead.
 pub const APPEND: &str =
     "insert into outbox (fact, subject, payload) select * from unnest($1::uuid[], $2::text[], $3::text[])";
-const TAKE: &str = "delete from outbox where number in \
-    (select number from outbox order by number limit $1 for update skip locked) returning number, fact, subject, payload";
+/// Rows are found by their number and deleted by their place, whatever the planner thinks of the table's size.
+const TAKE: &str = "delete from outbox where ctid = any (array(\
+    select ctid from outbox where number > $1 order by number limit $2 for update skip locked)) \
+    returning number, fact, subject, payload";
+/// The plan is made while the table is nearly empty and kept when it is not, so it is told to use the index. And
+/// nobody waits for the disk: a crash brings taken rows back, they are published again, and the stream and the
+/// inbox know them by their ids.
+const TAKE_SETTINGS: &str = "set local enable_seqscan = off; set local synchronous_commit = off";
 
 /// Facts of one transaction, written with one statement.
 #[derive(Debug, Default)]
@@ -95,13 +107,15 @@ impl Bell {
 /// process.
 pub async fn relay(pool: Pool, jetstream: jetstream::Context, bell: Bell, stop: CancellationToken) {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
+    let mut looks = Looks::default();
     loop {
-        let pause = match relay_batch(&pool, &jetstream).await {
-            Ok(0) => LOOK_INTERVAL,
-            Ok(rows) => {
-                metrics::counter!("livehouse_outbox_published_total").increment(rows);
+        let started = Instant::now();
+        let pause = match relay_batch(&pool, &jetstream, looks.next_after(started)).await {
+            Ok(batch) => {
+                metrics::counter!("livehouse_outbox_published_total").increment(batch.rows);
                 backoff.reset();
-                continue_at_once(rows)
+                looks.taken(&batch);
+                if batch.is_full() { Duration::ZERO } else { LOOK_INTERVAL }
             }
             Err(error) => {
                 metrics::counter!("livehouse_outbox_failures_total").increment(1);
@@ -117,28 +131,65 @@ pub async fn relay(pool: Pool, jetstream: jetstream::Context, bell: Bell, stop: 
             () = bell.0.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(BATCH_INTERVAL.saturating_sub(started.elapsed())) => {}
+        }
     }
 }
 
-/// A full batch means that more is waiting.
-const fn continue_at_once(rows: u64) -> Duration {
-    if rows as i64 >= BATCH_ROWS_MAX { Duration::ZERO } else { LOOK_INTERVAL }
+/// From which number on the outbox is looked at.
+#[derive(Default)]
+struct Looks {
+    highest: i64,
+    from_the_beginning_at: Option<Instant>,
 }
 
-async fn relay_batch(pool: &Pool, jetstream: &jetstream::Context) -> anyhow::Result<u64> {
+impl Looks {
+    /// The number after which the look at `now` begins.
+    fn next_after(&mut self, now: Instant) -> i64 {
+        if self.from_the_beginning_at.is_none_or(|at| now.duration_since(at) >= LOOK_INTERVAL) {
+            self.from_the_beginning_at = Some(now);
+            return 0;
+        }
+        self.highest - LATE_ROWS_MAX
+    }
+
+    fn taken(&mut self, batch: &Batch) {
+        self.highest = self.highest.max(batch.highest);
+    }
+}
+
+/// What was taken and published at once.
+#[derive(Default)]
+struct Batch {
+    rows: u64,
+    highest: i64,
+}
+
+impl Batch {
+    /// A full batch means that more is waiting.
+    const fn is_full(&self) -> bool {
+        self.rows as i64 >= BATCH_ROWS_MAX
+    }
+}
+
+async fn relay_batch(pool: &Pool, jetstream: &jetstream::Context, after: i64) -> anyhow::Result<Batch> {
     let mut connection = pool.get().await?;
     let transaction = connection.transaction().await?;
+    transaction.batch_execute(TAKE_SETTINGS).await?;
     let statement = transaction.prepare_cached(TAKE).await?;
-    let mut rows = transaction.query(&statement, &[&BATCH_ROWS_MAX]).await?;
+    let mut rows = transaction.query(&statement, &[&after, &BATCH_ROWS_MAX]).await?;
     if rows.is_empty() {
-        return Ok(0);
+        return Ok(Batch::default());
     }
     rows.sort_by_key(|row| row.get::<_, i64>("number"));
     tokio::time::timeout(PUBLISH_DEADLINE, publish(jetstream, &rows))
         .await
         .map_err(|_| anyhow::anyhow!("JetStream did not acknowledge within {PUBLISH_DEADLINE:?}"))??;
     transaction.commit().await?;
-    Ok(rows.len() as u64)
+    let highest = rows.last().map_or(0, |row| row.get("number"));
+    Ok(Batch { rows: rows.len() as u64, highest })
 }
 
 async fn publish(jetstream: &jetstream::Context, rows: &[Row]) -> anyhow::Result<()> {

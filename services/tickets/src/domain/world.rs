@@ -91,12 +91,14 @@ pub struct World {
     pub sections: HashMap<SectionKey, Section>,
     /// Wanted seats.
     pub seats: HashMap<SeatKey, Seat>,
-    /// Holds that the commands name, and those that keep wanted seats.
+    /// Holds that the commands name, and those with which repeated requests were answered.
     pub holds: HashMap<HoldId, Hold>,
     /// Earlier requests with the same keys.
     pub requests: HashMap<RequestKey, Request>,
     /// What the buyers have so far.
     pub allowances: HashMap<AllowanceKey, i32>,
+    /// Holds that keep wanted seats although their time is over.
+    pub overdue_holds: HashSet<HoldId>,
     /// Overdue holds of the events whose areas are wanted.
     pub overdue: HashMap<EventNumber, Vec<HoldId>>,
     /// What the batch changes.

@@ -20,13 +20,10 @@ struct Statements {
     lock_sections: Statement,
     read_seats: Statement,
     read_holds: Statement,
-    read_wanted_holds: Statement,
     read_requests: Statement,
-    read_answered_holds: Statement,
     read_allowances: Statement,
     read_events: Statement,
     read_overdue: Statement,
-    read_clock: Statement,
 }
 
 impl Statements {
@@ -35,13 +32,10 @@ impl Statements {
             lock_sections: connection.prepare_cached(include_str!("lock_sections.sql")).await?,
             read_seats: connection.prepare_cached(include_str!("read_seats.sql")).await?,
             read_holds: connection.prepare_cached(include_str!("read_holds.sql")).await?,
-            read_wanted_holds: connection.prepare_cached(include_str!("read_wanted_holds.sql")).await?,
             read_requests: connection.prepare_cached(include_str!("read_requests.sql")).await?,
-            read_answered_holds: connection.prepare_cached(include_str!("read_answered_holds.sql")).await?,
             read_allowances: connection.prepare_cached(include_str!("read_allowances.sql")).await?,
             read_events: connection.prepare_cached(include_str!("read_events.sql")).await?,
             read_overdue: connection.prepare_cached(include_str!("read_overdue.sql")).await?,
-            read_clock: connection.prepare_cached("select clock_timestamp() as now").await?,
         })
     }
 }
@@ -122,38 +116,38 @@ pub(super) async fn world(
 ) -> Result<World, Error> {
     let statements = Statements::prepare(connection).await?;
     let wanted = Wanted::collect(commands, named, sections, held);
-    let queries: [(&Statement, &[&(dyn ToSql + Sync)]); 10] = [
+    let queries: [(&Statement, &[&(dyn ToSql + Sync)]); 7] = [
         (&statements.lock_sections, &[&wanted.section_events, &wanted.section_numbers]),
-        (&statements.read_clock, &[]),
+        (&statements.read_events, &[&wanted.events]),
         (&statements.read_seats, &[&wanted.seat_events, &wanted.seats]),
         (&statements.read_holds, &[&wanted.holds]),
-        (&statements.read_wanted_holds, &[&wanted.seat_events, &wanted.seats]),
         (&statements.read_requests, &[&wanted.buyers, &wanted.keys]),
-        (&statements.read_answered_holds, &[&wanted.buyers, &wanted.keys]),
         (&statements.read_allowances, &[&wanted.allowance_events, &wanted.allowance_buyers]),
-        (&statements.read_events, &[&wanted.events]),
         (&statements.read_overdue, &[&wanted.area_events]),
     ];
     // Most batches name no holds and no areas: what has nothing to ask for is not sent.
-    let is_asked =
-        [true, true, true, !named.is_empty(), true, true, true, true, true, !wanted.area_events.is_empty()];
+    let is_asked = [true, true, true, !named.is_empty(), true, true, !wanted.area_events.is_empty()];
     // Polled in order the first time, which is the order in which they are sent.
     let reads =
         try_join_all(queries.into_iter().zip(is_asked).map(|((statement, values), is_asked)| async move {
             if is_asked { connection.query(statement, values).await } else { Ok(Vec::new()) }
         }));
     let ((), answers) = futures::future::try_join(connection.batch_execute("begin"), reads).await?;
-    Ok(assemble(&answers)?)
+    let mut world = assemble(&answers)?;
+    let answered: BTreeSet<HoldId> = world.requests.values().map(|request| request.hold).collect();
+    if !answered.is_empty() {
+        // Requests that were made before are answered again, which is rare.
+        world.holds.extend(holds(connection, &answered).await?.into_iter().map(|hold| (hold.id, hold)));
+    }
+    Ok(world)
 }
 
 fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
-    let [sections, clock, seats, named, overdue_seats, requests, answered, allowances, events, overdue] =
-        answers
-    else {
-        anyhow::bail!("a batch got {} answers to its ten questions", answers.len());
+    let [sections, events, seats, named, requests, allowances, overdue] = answers else {
+        anyhow::bail!("a batch got {} answers to its seven questions", answers.len());
     };
     let now =
-        clock.first().map(|row| row.get("now")).ok_or_else(|| anyhow::anyhow!("no clock in the answer"))?;
+        events.first().map(|row| row.get("now")).ok_or_else(|| anyhow::anyhow!("no clock in the answer"))?;
     let mut world = World { now, ..World::default() };
     for row in sections {
         let section = Section {
@@ -168,8 +162,11 @@ fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
     for row in seats {
         let state = if Guard::SeatsAreLookedAt.is_off() { Seat::Free } else { rows::seat(row)? };
         world.seats.insert((row.get("event"), row.get::<_, i32>("seat").cast_unsigned()), state);
+        if row.get::<_, Option<bool>>("is_overdue") == Some(true) {
+            world.overdue_holds.insert(HoldId::from_uuid(row.get("hold")));
+        }
     }
-    for row in named.iter().chain(overdue_seats).chain(answered) {
+    for row in named {
         let hold = rows::hold(row)?;
         world.holds.insert(hold.id, hold);
     }
@@ -181,7 +178,7 @@ fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
     for row in allowances {
         world.allowances.insert((row.get("event"), BuyerId::from_uuid(row.get("buyer"))), row.get("units"));
     }
-    for row in events {
+    for row in events.iter().filter(|row| row.get::<_, Option<i32>>("number").is_some()) {
         world.events.insert(row.get("number"), rows::rules(row)?);
     }
     let mut by_event: HashMap<i32, Vec<HoldId>> = HashMap::new();
