@@ -1,10 +1,14 @@
-//! The door to the inventory: commands wait in one bounded queue and are decided in batches.
+//! The door to the inventory: commands wait in a bounded queue and are decided in batches.
 //!
-//! A few lanes take turns at the queue. A lane takes whatever waits at that moment, up to a batch, decides it in one
-//! transaction and answers everybody; meanwhile the next batch gathers. Alone, a command does not wait; under load
-//! the batches grow by themselves, and the cost of a commit is shared.
+//! Each lane has its share of the queue. A lane takes whatever waits there at that moment, up to a batch, decides it in
+//! one transaction and answers everybody; meanwhile the next batch gathers. Alone, a command does not wait; under load
+//! the batches grow by themselves, and the cost of a commit is shared. What is asked of one section goes to one lane,
+//! so that lanes rarely wait for each other's locks.
+
+mod taken;
 
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,12 +16,15 @@ use deadpool_postgres::Pool;
 use livehouse_contract::id::HoldId;
 use livehouse_platform::bus::outbox::Bell;
 use livehouse_platform::retry::Backoff;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::catalogue::Catalogue;
-use crate::domain::command::{Command, Outcome};
+use self::taken::TakenSeats;
+use crate::domain::command::{Command, Outcome, Refusal};
 use crate::domain::decide::{Again, Decision};
-use crate::live::announce::Announcer;
+use crate::domain::hold::EventNumber;
+use crate::guard::Guard;
+use crate::live::announce::{Announcer, EventChange};
 use crate::store::batch::{self, Decided};
 
 /// Commands of one transaction.
@@ -65,7 +72,7 @@ impl Waiting {
 /// The inventory of this replica. Cheap to clone.
 #[derive(Clone)]
 pub struct Inventory {
-    queue: mpsc::Sender<Waiting>,
+    lanes: Arc<[mpsc::Sender<Waiting>]>,
     shared: Arc<Shared>,
 }
 
@@ -74,6 +81,7 @@ struct Shared {
     catalogue: Arc<Catalogue>,
     announcer: Announcer,
     bell: Bell,
+    taken: TakenSeats,
 }
 
 impl Inventory {
@@ -86,26 +94,37 @@ impl Inventory {
         bell: Bell,
         lanes: usize,
     ) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS_MAX);
-        let shared = Arc::new(Shared { pool, catalogue, announcer, bell });
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..lanes {
-            tokio::spawn(lane(shared.clone(), waiting.clone()));
-        }
-        Self { queue, shared }
+        let shared = Arc::new(Shared { pool, catalogue, announcer, bell, taken: TakenSeats::default() });
+        let lanes = (0..lanes).map(|_| {
+            let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS_MAX / lanes);
+            tokio::spawn(lane(shared.clone(), waiting));
+            queue
+        });
+        Self { lanes: lanes.collect(), shared }
     }
 
     /// What becomes of `command`.
     pub async fn ask(&self, command: Command) -> Result<Outcome, Unavailable> {
+        if let Some(refusal) = self.shared.refuse_at_once(&command) {
+            return Ok(Outcome::Refused(refusal));
+        }
         let (answer, outcome) = oneshot::channel();
         let waiting = Waiting { command, answer: Some(answer), asked_at: Instant::now(), rounds: 0 };
-        if self.queue.try_send(waiting).is_err() {
+        let lane = lane_of(&waiting.command, self.lanes.len());
+        if self.lanes[lane].try_send(waiting).is_err() {
             metrics::counter!("livehouse_inventory_shed_total").increment(1);
             return Err(Unavailable::Busy);
         }
         match tokio::time::timeout(PATIENCE + TRANSACTION_DEADLINE, outcome).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(Unavailable::Busy),
+        }
+    }
+
+    /// Hears what a commit changed, here or in another replica.
+    pub fn hear(&self, event: EventNumber, change: &EventChange) {
+        for section in &change.sections {
+            self.shared.taken.hear(event, section);
         }
     }
 
@@ -117,10 +136,23 @@ impl Inventory {
     }
 }
 
-async fn lane(shared: Arc<Shared>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+/// The lane that decides `command`: that of its first section, or any for a hold whose sections are not known here.
+fn lane_of(command: &Command, lanes: usize) -> usize {
+    let mut hasher = std::hash::DefaultHasher::new();
+    match command {
+        Command::Place(place) => {
+            let seated = place.seats.first().map(|item| item.section);
+            (place.event, seated.or_else(|| place.areas.first().map(|item| item.area))).hash(&mut hasher);
+        }
+        _ => command.hold().hash(&mut hasher),
+    }
+    (hasher.finish() % lanes as u64) as usize
+}
+
+async fn lane(shared: Arc<Shared>, mut waiting: mpsc::Receiver<Waiting>) {
     loop {
         let mut batch = Vec::with_capacity(BATCH_COMMANDS_MAX);
-        if waiting.lock().await.recv_many(&mut batch, BATCH_COMMANDS_MAX).await == 0 {
+        if waiting.recv_many(&mut batch, BATCH_COMMANDS_MAX).await == 0 {
             return;
         }
         metrics::histogram!("livehouse_inventory_batch_commands").record(batch.len() as f64);
@@ -129,6 +161,25 @@ async fn lane(shared: Arc<Shared>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>)
 }
 
 impl Shared {
+    /// A refusal that needs no database: somebody else was just seen to have a wanted seat.
+    fn refuse_at_once(&self, command: &Command) -> Option<Refusal> {
+        let Command::Place(place) = command else { return None };
+        let event = self.catalogue.numbered(place.event)?;
+        // A hold whose seats are replaced keeps some of them itself; and a closed sale has its own answer.
+        if place.replaces.is_some()
+            || !event.row.rules.is_on_sale(self.catalogue.now())
+            || Guard::SeatsAreLookedAt.is_off()
+        {
+            return None;
+        }
+        let seats = self.taken.of(place, Instant::now());
+        if seats.is_empty() {
+            return None;
+        }
+        metrics::counter!("livehouse_inventory_refused_at_once_total").increment(1);
+        Some(Refusal::Taken { seats, areas: vec![] })
+    }
+
     /// One transaction, and what follows a commit: the live view and the other services are told.
     async fn decide(&self, commands: &[&Command]) -> Result<Decided, batch::Error> {
         let started = Instant::now();
@@ -137,6 +188,9 @@ impl Shared {
             batch::Error::Translation(anyhow::anyhow!("a batch took longer than {TRANSACTION_DEADLINE:?}"))
         })??;
         metrics::histogram!("livehouse_inventory_batch_seconds").record(started.elapsed().as_secs_f64());
+        self.taken.learn(&decided.world, started, |event, seat| {
+            Some(self.catalogue.numbered(event)?.layout.index.seat(seat)?.section)
+        });
         if !decided.changes().is_empty() {
             self.announcer.announce(&self.catalogue, &decided.world).await;
             self.bell.ring();

@@ -75,7 +75,13 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     health.set("live", Condition::Up);
     let seed = i64::from_ne_bytes(uuid::Uuid::now_v7().as_u128().to_ne_bytes()[..8].try_into()?);
     let relay = tokio::spawn(outbox::relay(pool.clone(), jetstream.clone(), bell, stopped.clone()));
-    tokio::spawn(feed::listen(client.clone(), views.clone(), service.clone(), stopped.clone()));
+    tokio::spawn(feed::listen(
+        client.clone(),
+        views.clone(),
+        inventory.clone(),
+        service.clone(),
+        stopped.clone(),
+    ));
     tokio::spawn(feed::compare(views.clone(), service.clone(), stop.clone()));
     tokio::spawn(tick::catalogue::run(catalogue.clone(), views, service.clone(), stop.clone()));
     tokio::spawn(tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), stop.clone()));

@@ -2,15 +2,20 @@ import { grown, overlap, type Box } from '../venue/geometry'
 import { toScreen, type Camera } from './camera'
 import type { Section, Venue } from '../venue/venue'
 import type { Palette } from './palette'
+import { rowLabelSize, type RowLabels } from './row-labels'
 import { freeOfSection, type Scene } from './scene'
-import type { PlacedShape, RowLabel } from './shapes'
+import type { PlacedShape } from './shapes'
 
 const FACE = 'Geist, system-ui, sans-serif'
-const NAME_PIXELS_MAX = 15
+const NAME_PIXELS_MAX = 13
 const NAME_PIXELS_MIN = 9
-const SHORT_PIXELS_MAX = 12.5
+const DETAIL_PIXELS = 11
+/** Height of a line in sizes. */
+const LINE = 1.2
 /** Room a label leaves to the edge of what it names. */
 const PADDING = 6
+/** How much of the ground lies under a name, so that it can be read on any colour. */
+const PLATE_ALPHA = 0.84
 
 const widths = new Map<string, number>()
 
@@ -25,17 +30,42 @@ function widthOf(context: CanvasRenderingContext2D, text: string): number {
   return width
 }
 
-/** The size at which a text fits, or null when that is too small to read. */
-function fittingSize(
-  context: CanvasRenderingContext2D,
-  text: string,
-  width: number,
-  height: number,
-  most = NAME_PIXELS_MAX,
-): number | null {
-  const size = Math.min(most, height - 2, (width - (text.length > 4 ? PADDING : 1)) / widthOf(context, text))
-  return size >= NAME_PIXELS_MIN ? size : null
+/** Room for a label, in pixels. */
+interface Room {
+  width: number
+  height: number
 }
+
+/** A name as it fits: in one line or in two. */
+interface Fit {
+  lines: string[]
+  size: number
+}
+
+/** A name in one line, or in two when one would be too small to read; null when two are too. */
+function fit(context: CanvasRenderingContext2D, name: string, { width, height }: Room): Fit | null {
+  return fitLines(context, [name], width, height) ?? fitLines(context, halves(name), width, height)
+}
+
+function fitLines(context: CanvasRenderingContext2D, lines: string[], width: number, height: number): Fit | null {
+  const widest = Math.max(...lines.map((line) => widthOf(context, line)))
+  const room = width - (longest(lines) > 4 ? PADDING : 1)
+  const size = Math.min(NAME_PIXELS_MAX, (height - 2) / (lines.length * LINE), room / widest)
+  return size >= NAME_PIXELS_MIN ? { lines, size } : null
+}
+
+/** "Balcony 1 centre" -> "Balcony 1", "centre": broken at the space nearest to the middle. */
+function halves(name: string): string[] {
+  const words = name.split(' ')
+  let best = [name]
+  for (let at = 1; at < words.length; at++) {
+    const lines = [words.slice(0, at).join(' '), words.slice(at).join(' ')]
+    if (longest(lines) < longest(best)) best = lines
+  }
+  return best
+}
+
+const longest = (lines: string[]) => Math.max(...lines.map(({ length }) => length))
 
 /** "Block 112" -> "112": how people call a block when they stand in front of it. "Stalls left" has no short name. */
 function shortName(name: string): string {
@@ -43,23 +73,43 @@ function shortName(name: string): string {
   return /\d/.test(last) ? last : name
 }
 
-/** A text with a halo of the ground, so that it can be read on any colour. */
-function haloed(
+/** A name and what is said below it, on a plate of the ground. */
+function paintPlate(
   context: CanvasRenderingContext2D,
-  text: string,
-  x: number,
-  y: number,
-  size: number,
-  weight: number,
+  [x, y]: [number, number],
+  { lines, size }: Fit,
   ink: string,
-  halo: string,
+  detail: { text: string; ink: string } | null,
+  palette: Palette,
 ): void {
-  context.font = `${weight} ${size}px ${FACE}`
-  context.lineWidth = Math.max(3, size * 0.3)
-  context.strokeStyle = halo
-  context.strokeText(text, x, y)
+  const widest = Math.max(...lines.map((line) => widthOf(context, line) * size))
+  const width = Math.max(widest, detail ? widthOf(context, detail.text) * DETAIL_PIXELS : 0) + PADDING
+  const height = lines.length * size * LINE + (detail ? DETAIL_PIXELS * LINE : 0)
+  context.globalAlpha = PLATE_ALPHA
+  context.fillStyle = palette.floor
+  context.beginPath()
+  context.roundRect(x - width / 2, y - height / 2 - 1, width, height + 2, 4)
+  context.fill()
+  context.globalAlpha = 1
+  context.textAlign = 'center'
+  context.textBaseline = 'middle'
+  context.font = `600 ${size}px ${FACE}`
   context.fillStyle = ink
-  context.fillText(text, x, y)
+  let middle = y - height / 2 + (size * LINE) / 2
+  for (const line of lines) {
+    context.fillText(line, x, middle)
+    middle += size * LINE
+  }
+  if (!detail) return
+  context.font = `500 ${DETAIL_PIXELS}px ${FACE}`
+  context.fillStyle = detail.ink
+  context.fillText(detail.text, x, y + height / 2 - (DETAIL_PIXELS * LINE) / 2)
+}
+
+/** Whether there is room for a line about a place below its name. */
+function hasRoomFor(context: CanvasRenderingContext2D, detail: string, { lines, size }: Fit, room: Room): boolean {
+  const height = lines.length * size * LINE + DETAIL_PIXELS * LINE
+  return detail !== '' && height + PADDING < room.height && widthOf(context, detail) * DETAIL_PIXELS + PADDING < room.width
 }
 
 /** Names of sections and how much is free there. All are short when some would have to be. */
@@ -71,32 +121,22 @@ export function paintSectionLabels(
   palette: Palette,
   overSeats: boolean,
 ): void {
-  context.textAlign = 'center'
-  context.textBaseline = 'middle'
-  context.lineJoin = 'round'
   const sections = scene.venue.sections.filter(({ seatStart, seatEnd }) => seatEnd > seatStart)
-  const sizeOf = ({ room }: Section, name: string, most?: number) =>
-    fittingSize(context, name, room.width * camera.scale, room.height * camera.scale * 0.8, most)
-  const isShort = sections.some(
-    (section) => sizeOf(section, section.name) === null && sizeOf(section, shortName(section.name)) !== null,
-  )
+  const roomOf = ({ room }: Section): Room => ({ width: room.width * camera.scale, height: room.height * camera.scale })
+  const isShort = sections.some((section) => {
+    const { width, height } = roomOf(section)
+    const fits = (name: string) => fitLines(context, [name], width, height) !== null
+    return !fits(section.name) && fits(shortName(section.name))
+  })
   for (const section of sections) {
     if (!overlap(section.box, box)) continue
-    const name = isShort ? shortName(section.name) : section.name
-    const size = sizeOf(section, name, isShort ? SHORT_PIXELS_MAX : NAME_PIXELS_MAX)
-    if (size === null) continue
-    const [x, y] = toScreen(camera, section.centre[0], section.centre[1])
+    const name = fit(context, isShort ? shortName(section.name) : section.name, roomOf(section))
+    if (name === null) continue
     const free = freeOfSection(scene, section.index)
-    const detail = free === null ? '' : free === 0 ? scene.words.soldOut : scene.words.free(free)
-    const width = section.room.width * camera.scale
-    const hasRoom =
-      !overSeats &&
-      detail !== '' &&
-      section.room.height * camera.scale > 40 &&
-      widthOf(context, detail) * 11 + PADDING < width
-    const shift = hasRoom ? size * 0.55 : 0
-    haloed(context, name, x, y - shift, size, 600, free === 0 ? palette.inkSoft : palette.ink, palette.floor)
-    if (hasRoom) haloed(context, detail, x, y + shift + 2, 11, 500, palette.inkSoft, palette.floor)
+    const text = free === null || overSeats ? '' : free === 0 ? scene.words.soldOut : scene.words.free(free)
+    const detail = hasRoomFor(context, text, name, roomOf(section)) ? { text, ink: palette.inkSoft } : null
+    const ink = free === 0 ? palette.inkSoft : palette.ink
+    paintPlate(context, toScreen(camera, section.centre[0], section.centre[1]), name, ink, detail, palette)
   }
 }
 
@@ -107,37 +147,22 @@ export function paintAreaLabels(
   scene: Scene,
   palette: Palette,
 ): void {
-  context.textAlign = 'center'
-  context.textBaseline = 'middle'
-  context.lineJoin = 'round'
   scene.venue.areas.forEach((area, index) => {
     if (!overlap(area.box, box)) return
-    const width = (area.box.right - area.box.left) * camera.scale
-    const height = (area.box.bottom - area.box.top) * camera.scale
-    const name = [area.name, shortName(area.name)].find(
-      (text) => fittingSize(context, text, width, height * 0.6) !== null,
-    )
+    const room: Room = {
+      width: (area.box.right - area.box.left) * camera.scale,
+      height: (area.box.bottom - area.box.top) * camera.scale,
+    }
+    const name = [area.name, shortName(area.name)]
+      .map((text) => fit(context, text, room))
+      .find((found) => found !== null)
     if (!name) return
-    const size = fittingSize(context, name, width, height * 0.6)!
-    const [x, y] = toScreen(camera, area.centre[0], area.centre[1])
     const free = scene.freeOf(area.id)
     const mine = scene.claimedIn(index)
-    const detail =
-      mine > 0 ? `✓ ${mine}` : free === null ? '' : free === 0 ? scene.words.soldOut : scene.words.free(free)
-    const hasRoom = detail !== '' && height > 40 && widthOf(context, detail) * 12 + PADDING < width
-    const shift = hasRoom ? size * 0.6 : 0
-    haloed(context, name, x, y - shift, size, 600, palette.ink, palette.floor)
-    if (hasRoom)
-      haloed(
-        context,
-        detail,
-        x,
-        y + shift + 3,
-        12,
-        mine > 0 ? 700 : 500,
-        mine > 0 ? palette.mine : palette.inkSoft,
-        palette.floor,
-      )
+    const text = mine > 0 ? `✓ ${mine}` : free === null ? '' : free === 0 ? scene.words.soldOut : scene.words.free(free)
+    const ink = mine > 0 ? palette.mine : palette.inkSoft
+    const detail = hasRoomFor(context, text, name, room) ? { text, ink } : null
+    paintPlate(context, toScreen(camera, area.centre[0], area.centre[1]), name, palette.ink, detail, palette)
   })
 }
 
@@ -146,19 +171,21 @@ export function paintRowLabels(
   camera: Camera,
   box: Box,
   venue: Venue,
-  labels: RowLabel[][],
+  labels: RowLabels,
   palette: Palette,
 ): void {
+  const near = grown(box, venue.pitch * 3)
+  const chosen = labels.at(camera.scale, (text) => widthOf(context, text))
   context.textAlign = 'center'
   context.textBaseline = 'middle'
   context.fillStyle = palette.inkSoft
-  context.font = `600 ${Math.min(13, Math.max(9, venue.pitch * camera.scale * 0.42))}px ${FACE}`
-  const near = grown(box, venue.pitch * 1.5)
+  context.font = `600 ${rowLabelSize(venue.pitch * camera.scale)}px ${FACE}`
   for (const section of venue.sections) {
     if (!overlap(section.box, near)) continue
-    for (const { text, x, y } of labels[section.index]!) {
+    for (const { text, x, y } of chosen[section.index]!) {
       if (x < near.left || x > near.right || y < near.top || y > near.bottom) continue
-      context.fillText(text, (x - camera.x) * camera.scale, (y - camera.y) * camera.scale)
+      const [screenX, screenY] = toScreen(camera, x, y)
+      context.fillText(text, screenX, screenY)
     }
   }
 }

@@ -1,11 +1,8 @@
-import { grown, overlap, type Box } from '../venue/geometry'
 import { SeatGrid } from '../venue/seat-grid'
 import type { Section } from '../venue/venue'
 import {
-  between,
   centred,
   clamped,
-  easeOut,
   fitted,
   panned,
   toPlan,
@@ -16,14 +13,16 @@ import {
   type Margin,
   type Viewport,
 } from './camera'
-import { listen } from './gestures'
+import { listen, type GestureHandlers } from './gestures'
 import { isSameTarget, sectionsInView, targetAt, type Target } from './hit'
 import { measured } from './measure'
 import { Minimap } from './minimap'
+import { fling, glide, type Motion } from './motion'
+import { Overlay } from './overlay'
 import { Painter, SEATS_PIXELS_MIN } from './painter'
 import { readPalette, type Palette } from './palette'
-import { Pulses } from './pulses'
-import { lookOf, type Scene } from './scene'
+import { Repaint } from './repaint'
+import type { Scene } from './scene'
 
 export interface MapHandlers {
   pickSeat(seat: number): void
@@ -40,34 +39,27 @@ const PICK_PIXELS_MIN = 22
 const WORKING_PIXELS_MOUSE = 32
 const WORKING_PIXELS_TOUCH = 44
 const ZOOM_PIXELS_MAX = 76
-const MOTION_MILLISECONDS = 240
-const FLING_DECAY_MILLISECONDS = 280
-/** More seats than this are faster drawn all at once. */
-const SEATS_PATCHED_MAX = 40
-const SECTIONS_PATCHED_MAX = 10
 const FRAME_MILLISECONDS = 14
 const SETTLE_MILLISECONDS = 120
+/** Room around the whole venue; on a phone its invitation and its tools need a line above it. */
 const MARGIN: Margin = { top: 24, right: 24, bottom: 24, left: 24 }
+const MARGIN_NARROW: Margin = { top: 64, right: 16, bottom: 16, left: 16 }
+const NARROW_PIXELS_MAX = 640
 
-/** The seat map: two canvases, a camera, and hands. Draws only when something changed, and then only that. */
+/** The seat map: a camera and hands above two canvases. Draws only when something changed. */
 export class MapView {
   private readonly painter: Painter
   private readonly grid: SeatGrid
-  private readonly pulses: Pulses
+  private readonly repaint: Repaint
+  private readonly overlay: Overlay
   private readonly minimap: Minimap
-  private readonly context: CanvasRenderingContext2D
-  private readonly overlay: HTMLCanvasElement
-  private readonly overlayContext: CanvasRenderingContext2D
   private palette: Palette
   private viewport: Viewport = { width: 0, height: 0 }
   private density = 1
   private camera: Camera = { x: 0, y: 0, scale: 1 }
   private home: Camera = { x: 0, y: 0, scale: 1 }
-  private motion: ((now: number) => boolean) | null = null
+  private motion: Motion | null = null
   private frame = 0
-  private isAllDirty = true
-  private readonly dirtySeats = new Set<number>()
-  private readonly dirtySections = new Set<number>()
   private changedAt: number | null = null
   private arrived: { at: number; seats: number } | null = null
   private drawnAt = Number.NEGATIVE_INFINITY
@@ -90,14 +82,10 @@ export class MapView {
     this.palette = this.readPalette()
     this.grid = new SeatGrid(scene.venue)
     this.painter = new Painter(scene, this.grid, this.palette)
-    this.pulses = new Pulses(scene.venue)
-    this.context = canvas.getContext('2d', { alpha: false })!
-    this.overlay = document.createElement('canvas')
-    this.overlay.className = 'map-overlay'
-    this.overlay.setAttribute('aria-hidden', 'true')
-    this.overlayContext = this.overlay.getContext('2d')!
+    this.repaint = new Repaint(canvas.getContext('2d', { alpha: false })!, this.painter, scene.venue)
+    this.overlay = new Overlay(scene)
     this.minimap = new Minimap(this.painter, scene.venue.box, (x, y) => this.lookAt(x, y))
-    root.append(this.overlay, this.minimap.canvas)
+    root.append(this.overlay.canvas, this.minimap.canvas)
     this.watchSurroundings()
     this.stops.push(listen(canvas, this.gestures()))
     this.resize()
@@ -108,7 +96,7 @@ export class MapView {
     clearTimeout(this.followTimer)
     clearTimeout(this.settleTimer)
     for (const stop of this.stops) stop()
-    this.overlay.remove()
+    this.overlay.canvas.remove()
     this.minimap.canvas.remove()
   }
 
@@ -123,9 +111,9 @@ export class MapView {
 
   /** Seats look different. `since` is when the news came, for the measurement; `pulse` are seats that others took. */
   seatsChanged(seats: Iterable<number>, since: number | null = null, pulse: number[] = []): void {
-    for (const seat of seats) this.dirtySeats.add(seat)
+    this.repaint.addSeats(seats)
     if (since !== null) this.changedAt ??= since
-    if (!this.isMotionReduced() && this.seatPixels >= SEATS_PIXELS_MIN) for (const seat of pulse) this.pulses.add(seat)
+    if (!this.isMotionReduced() && this.seatPixels >= SEATS_PIXELS_MIN) this.overlay.pulse(pulse)
     // A lone change is drawn at once and is on the next picture; in a storm of them one drawing a frame is enough.
     if (this.frame === 0 && performance.now() - this.drawnAt > FRAME_MILLISECONDS) this.drawFrame(performance.now())
     else this.request()
@@ -137,17 +125,17 @@ export class MapView {
       at: Math.min(this.arrived?.at ?? since, since),
       seats: (this.arrived?.seats ?? 0) + section.seatEnd - section.seatStart,
     }
-    this.dirtySections.add(section.index)
+    this.repaint.addSections([section.index])
     this.request()
   }
 
   sectionsChanged(sections: Iterable<number>): void {
-    for (const section of sections) this.dirtySections.add(section)
+    this.repaint.addSections(sections)
     this.request()
   }
 
   allChanged(): void {
-    this.isAllDirty = true
+    this.repaint.addAll()
     this.minimap.forget()
     this.request()
   }
@@ -201,25 +189,27 @@ export class MapView {
     return (this.isCoarse() ? WORKING_PIXELS_TOUCH : WORKING_PIXELS_MOUSE) / this.scene.venue.pitch
   }
 
-  private gestures() {
+  private gestures(): GestureHandlers {
     return {
       ownsOneFinger: () => this.isZoomed,
       grab: () => {
         this.motion = null
       },
-      pan: (dx: number, dy: number) => {
+      pan: (dx, dy) => {
         this.setHovered(null, 0, 0)
         this.set(panned(this.camera, dx, dy))
       },
-      zoom: (x: number, y: number, factor: number) => {
+      zoom: (x, y, factor) => {
         this.motion = null
         this.settleSoon()
         this.set(zoomedAt(this.camera, x, y, this.allowed(this.camera.scale * factor)))
       },
-      fling: (vx: number, vy: number) => this.fling(vx, vy),
-      tap: (x: number, y: number, isTouch: boolean) => this.tap(x, y, isTouch),
-      doubleTap: (x: number, y: number) => this.doubleTap(x, y),
-      hover: (x: number, y: number) => this.hover(x, y),
+      fling: (vx, vy) => {
+        if (!this.isMotionReduced()) this.start(fling(vx, vy, performance.now()))
+      },
+      tap: (x, y, isTouch) => this.tap(x, y, isTouch),
+      doubleTap: (x, y) => this.doubleTap(x, y),
+      hover: (x, y) => this.hover(x, y),
       leave: () => this.setHovered(null, 0, 0),
       wheelRefused: () => this.handlers.wheelRefused(),
     }
@@ -263,47 +253,36 @@ export class MapView {
     return targetAt(this.scene.venue, this.grid, this.camera, x, y, isTouch)
   }
 
-  private fling(vx: number, vy: number): void {
-    if (this.isMotionReduced()) return
-    let last = performance.now()
-    this.motion = (now) => {
-      const passed = Math.min(40, now - last)
-      last = now
-      const decay = Math.exp(-passed / FLING_DECAY_MILLISECONDS)
-      this.set(panned(this.camera, vx * passed, vy * passed))
-      vx *= decay
-      vy *= decay
-      return Math.hypot(vx, vy) > 0.02
-    }
-    this.request()
-  }
-
   private lookAt(x: number, y: number): void {
     this.motion = null
     this.set(centred(x, y, this.camera.scale, this.viewport))
   }
 
   private moveTo(goal: Camera): void {
-    const from = this.camera
     const to = this.bounded(goal)
-    if (this.isMotionReduced()) {
+    if (!this.isMotionReduced()) this.start(glide(this.camera, to, this.viewport, performance.now()))
+    else {
       this.motion = null
       this.set(to)
-      return
     }
-    const startedAt = performance.now()
-    this.motion = (now) => {
-      const part = Math.min(1, (now - startedAt) / MOTION_MILLISECONDS)
-      this.set(part === 1 ? to : between(from, to, easeOut(part), this.viewport))
-      if (part === 1) this.motion = null
-      return part < 1
-    }
+  }
+
+  private start(motion: Motion): void {
+    this.motion = motion
     this.request()
+  }
+
+  /** One step of what moves by itself. */
+  private step(now: number): void {
+    if (!this.motion) return
+    const { camera, hasArrived } = this.motion(this.camera, now)
+    this.set(camera)
+    if (hasArrived) this.motion = null
   }
 
   private set(camera: Camera): void {
     this.camera = this.bounded(camera)
-    this.isAllDirty = true
+    this.repaint.addAll()
     if (this.isZoomed !== this.wasZoomed) {
       this.wasZoomed = this.isZoomed
       this.root.classList.toggle('is-zoomed', this.wasZoomed)
@@ -316,7 +295,11 @@ export class MapView {
 
   private bounded(camera: Camera): Camera {
     const scale = this.allowed(camera.scale)
-    return clamped(scale === camera.scale ? camera : { ...camera, scale }, this.scene.venue.box, this.viewport, MARGIN)
+    return clamped(scale === camera.scale ? camera : { ...camera, scale }, this.scene.venue.box, this.viewport, this.margin)
+  }
+
+  private get margin(): Margin {
+    return this.viewport.width < NARROW_PIXELS_MAX ? MARGIN_NARROW : MARGIN
   }
 
   private allowed(scale: number): number {
@@ -351,16 +334,16 @@ export class MapView {
     const observer = new ResizeObserver(() => this.resize())
     observer.observe(this.root)
     const scheme = matchMedia('(prefers-color-scheme: dark)')
-    const repaint = () => {
+    const recolour = () => {
       this.palette = this.readPalette()
       this.painter.use(this.palette)
       this.allChanged()
     }
-    scheme.addEventListener('change', repaint)
+    scheme.addEventListener('change', recolour)
     void document.fonts?.ready.then(() => this.allChanged())
     this.stops.push(
       () => observer.disconnect(),
-      () => scheme.removeEventListener('change', repaint),
+      () => scheme.removeEventListener('change', recolour),
     )
   }
 
@@ -383,11 +366,11 @@ export class MapView {
     const [x, y] = toPlan(this.camera, this.viewport.width / 2, this.viewport.height / 2)
     this.density = Math.min(2, window.devicePixelRatio || 1)
     this.viewport = { width, height }
-    for (const canvas of [this.canvas, this.overlay]) {
+    for (const canvas of [this.canvas, this.overlay.canvas]) {
       canvas.width = Math.round(width * this.density)
       canvas.height = Math.round(height * this.density)
     }
-    this.home = fitted(this.scene.venue.box, this.viewport, MARGIN, WORKING_PIXELS_TOUCH / this.scene.venue.pitch)
+    this.home = fitted(this.scene.venue.box, this.viewport, this.margin, WORKING_PIXELS_TOUCH / this.scene.venue.pitch)
     this.set(wasHome ? this.home : centred(x, y, this.camera.scale, this.viewport))
     // A resized canvas is empty: paint before the browser shows it.
     this.drawFrame(performance.now())
@@ -401,96 +384,14 @@ export class MapView {
     cancelAnimationFrame(this.frame)
     this.frame = 0
     if (this.viewport.width === 0 || this.isHidden) return
-    if (this.motion && !this.motion(Math.max(now, performance.now()))) this.motion = null
+    this.step(Math.max(now, performance.now()))
     const start = performance.now()
     this.drawnAt = start
-    this.drawBase()
-    this.drawOverlay()
+    this.repaint.paint(this.camera, this.viewport, this.density, this.isMoving)
+    if (this.isZoomed) this.minimap.draw(viewBox(this.camera, this.viewport), this.palette)
+    this.overlay.draw(this.camera, this.density, this.palette, this.hovered)
     this.report(start)
-    if (this.motion || !this.pulses.isEmpty) this.request()
-  }
-
-  private drawBase(): void {
-    const view = viewBox(this.camera, this.viewport)
-    const surface = { context: this.context, ...this.viewport, density: this.density }
-    const isPatch =
-      !this.isAllDirty && this.dirtySeats.size <= SEATS_PATCHED_MAX && this.dirtySections.size <= SECTIONS_PATCHED_MAX
-    if (isPatch) for (const box of this.dirtyBoxes(view)) this.paintClipped(surface, box)
-    else this.painter.paint(surface, this.camera, view, this.isMoving)
-    this.isAllDirty = false
-    this.dirtySeats.clear()
-    this.dirtySections.clear()
-    if (this.isZoomed) this.minimap.draw(view, this.palette)
-  }
-
-  private dirtyBoxes(view: Box): Box[] {
-    const { venue } = this.scene
-    const boxes: Box[] = []
-    for (const index of this.dirtySections) boxes.push(grown(venue.sections[index]!.box, venue.pitch))
-    if (this.seatPixels >= SEATS_PIXELS_MIN) {
-      for (const seat of this.dirtySeats) {
-        const reach = venue.sectionOf(seat).pitch * 0.62
-        const x = venue.seatX[seat]!
-        const y = venue.seatY[seat]!
-        boxes.push({ left: x - reach, right: x + reach, top: y - reach, bottom: y + reach })
-      }
-    }
-    return boxes.filter((box) => overlap(box, view))
-  }
-
-  private paintClipped(
-    surface: { context: CanvasRenderingContext2D; width: number; height: number; density: number },
-    box: Box,
-  ): void {
-    const { context } = this
-    const [left, top] = toScreen(this.camera, box.left, box.top)
-    const [right, bottom] = toScreen(this.camera, box.right, box.bottom)
-    context.save()
-    context.setTransform(this.density, 0, 0, this.density, 0, 0)
-    context.beginPath()
-    // Whole pixels, or the edges of the patch would shine through.
-    context.rect(Math.floor(left) - 1, Math.floor(top) - 1, Math.ceil(right - left) + 3, Math.ceil(bottom - top) + 3)
-    context.clip()
-    this.painter.paint(surface, this.camera, grown(box, 3 / this.camera.scale))
-    context.restore()
-  }
-
-  private drawOverlay(): void {
-    const context = this.overlayContext
-    context.setTransform(1, 0, 0, 1, 0, 0)
-    context.clearRect(0, 0, this.overlay.width, this.overlay.height)
-    context.setTransform(this.density, 0, 0, this.density, 0, 0)
-    this.pulses.draw(context, this.camera, this.palette)
-    const target = this.hovered
-    if (!target) return
-    context.strokeStyle = this.palette.focus
-    context.lineWidth = 2
-    if (target.kind === 'seat') this.ring(context, target.seat)
-    else {
-      const polygon =
-        target.kind === 'area'
-          ? this.scene.venue.areas[target.area]!.polygon
-          : this.scene.venue.sections[target.section]!.polygon
-      context.lineJoin = 'round'
-      context.beginPath()
-      polygon.forEach(([x, y], index) => {
-        const [screenX, screenY] = toScreen(this.camera, x, y)
-        if (index === 0) context.moveTo(screenX, screenY)
-        else context.lineTo(screenX, screenY)
-      })
-      context.closePath()
-      context.stroke()
-    }
-  }
-
-  private ring(context: CanvasRenderingContext2D, seat: number): void {
-    const { x, y } = this.placeOf(seat)
-    const look = lookOf(this.scene, seat)
-    context.globalAlpha = look === 'free' || look === 'mine' || look === 'pending' ? 1 : 0.45
-    context.beginPath()
-    context.arc(x, y, this.scene.venue.sectionOf(seat).pitch * this.camera.scale * 0.52 + 1, 0, Math.PI * 2)
-    context.stroke()
-    context.globalAlpha = 1
+    if (this.motion || this.overlay.isAlive) this.request()
   }
 
   private report(start: number): void {

@@ -3,26 +3,15 @@ import type { SeatGrid } from '../venue/seat-grid'
 import type { Camera } from './camera'
 import { paintAreaLabels, paintRowLabels, paintSectionLabels, paintShapeLabels } from './labels'
 import type { Palette } from './palette'
+import { ROWS_PIXELS_MIN, RowLabels } from './row-labels'
 import { formOf, lookOf, type Scene } from './scene'
-import {
-  pathOf,
-  placedShapes,
-  rowLabels,
-  sectionShapes,
-  type PlacedShape,
-  type RowLabel,
-  type SectionShape,
-} from './shapes'
-import { Sprites, type Sprite } from './sprites'
+import { pathOf, placedShapes, sectionShapes, type PlacedShape, type SectionShape } from './shapes'
+import { SEAT_PART, Sprites, type Sprite } from './sprites'
 
 /** Distance of seats on the screen, in pixels, from which seats are drawn; below it sections are shapes. */
 export const SEATS_PIXELS_MIN = 7
 /** From here on a seat carries its number. */
 const NUMBERS_PIXELS_MIN = 25
-/** From here on rows are named. */
-const ROWS_PIXELS_MIN = 15
-/** Seats a hand cannot tell apart are drawn smaller than their distance. */
-const SEAT_PART = 0.78
 /** Seats of categories that the reader filtered out. */
 const FILTERED_ALPHA = 0.14
 
@@ -40,7 +29,7 @@ export class Painter {
   private readonly sections: SectionShape[]
   private readonly areas: Path2D[]
   private readonly shapes: PlacedShape[]
-  private readonly rowLabels: RowLabel[][]
+  private readonly rowLabels: RowLabels
   private hatch: CanvasPattern | null = null
 
   constructor(
@@ -52,7 +41,7 @@ export class Painter {
     this.sections = sectionShapes(scene.venue)
     this.areas = scene.venue.areas.map(({ polygon }) => pathOf(polygon))
     this.shapes = placedShapes(scene.venue.shapes)
-    this.rowLabels = rowLabels(scene.venue)
+    this.rowLabels = new RowLabels(scene.venue, grid)
   }
 
   use(palette: Palette): void {

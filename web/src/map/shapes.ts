@@ -59,63 +59,6 @@ function addRow(venue: Venue, row: number, pitch: number, paths: Map<number, Pat
   }
 }
 
-/** Where a row's label stands. */
-export interface RowLabel {
-  text: string
-  x: number
-  y: number
-}
-
-/** How far beyond the last seat a row's label stands, in pitches. */
-const LABEL_DISTANCE = 0.9
-
-/**
- * Labels beyond both ends of every row, per section; one in the middle where the rows of two sections meet under the
- * same name.
- */
-export function rowLabels(venue: Venue): RowLabel[][] {
-  const labels: RowLabel[][] = venue.sections.map(() => [])
-  const cells = new Map<string, RowLabel>()
-  const reach = venue.pitch * 1.1
-  for (const { label, section, seatStart, seatEnd } of venue.rows) {
-    if (seatEnd === seatStart) continue
-    const { pitch } = venue.sections[section]!
-    const last = seatEnd - 1
-    for (const [end, inner] of [
-      [seatStart, Math.min(seatStart + 1, last)],
-      [last, Math.max(last - 1, seatStart)],
-    ] as const) {
-      const dx = venue.seatX[end]! - venue.seatX[inner]! || (end === inner ? (end === seatStart ? -pitch : pitch) : 0)
-      const dy = venue.seatY[end]! - venue.seatY[inner]!
-      const length = Math.hypot(dx, dy) || 1
-      const x = venue.seatX[end]! + (dx / length) * pitch * LABEL_DISTANCE
-      const y = venue.seatY[end]! + (dy / length) * pitch * LABEL_DISTANCE
-      const twin = twinOf(cells, label, x, y, reach)
-      if (twin) {
-        twin.x = (twin.x + x) / 2
-        twin.y = (twin.y + y) / 2
-        continue
-      }
-      const placed = { text: label, x, y }
-      labels[section]!.push(placed)
-      cells.set(`${label} ${Math.round(x / reach)} ${Math.round(y / reach)}`, placed)
-    }
-  }
-  return labels
-}
-
-function twinOf(cells: Map<string, RowLabel>, text: string, x: number, y: number, reach: number): RowLabel | undefined {
-  const column = Math.round(x / reach)
-  const line = Math.round(y / reach)
-  for (let dx = -1; dx <= 1; dx++) {
-    for (let dy = -1; dy <= 1; dy++) {
-      const other = cells.get(`${text} ${column + dx} ${line + dy}`)
-      if (other && Math.hypot(other.x - x, other.y - y) < reach) return other
-    }
-  }
-  return undefined
-}
-
 /** A shape of the plan, ready to draw. */
 export interface PlacedShape {
   kind: string

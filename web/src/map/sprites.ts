@@ -6,6 +6,8 @@ export type Look = 'free' | 'held' | 'sold' | 'blocked' | 'unknown' | 'mine' | '
 /** Seats for wheelchairs are square, with the sign on them; companion seats are rounded squares. */
 export type Form = 'round' | 'accessible' | 'companion'
 
+/** Diameter of a seat in pitches: neighbours do not touch. */
+export const SEAT_PART = 0.78
 /** Below this diameter (device pixels) a seat carries no sign. */
 const SIGN_PIXELS_MIN = 14
 /** Sheets on which the pictures are collected: one large canvas costs less than hundreds of small ones. */

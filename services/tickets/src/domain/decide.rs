@@ -196,7 +196,7 @@ fn obstacle(world: &World, event: i32, seats: &[SeatItem], areas: &[AreaItem]) -
                 return Some(Decision::Again(Again::NextBatch));
             }
             Some(Seat::Free) => {}
-            Some(Seat::Held(by)) if world.overdue_holds.contains(by) => overdue.push(*by),
+            Some(Seat::Held(by)) if world.is_overdue(*by) => overdue.push(*by),
             _ => taken.push(item.seat),
         }
     }

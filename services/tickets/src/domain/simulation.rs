@@ -151,11 +151,12 @@ impl Model {
     }
 
     fn overdue(&mut self) {
-        let holds = self.world.holds.values().filter(|hold| hold.is_overdue(self.world.now));
-        let (with_areas, with_seats_only): (Vec<_>, Vec<_>) = holds.partition(|hold| !hold.areas.is_empty());
-        let ids = |holds: &[&super::hold::Hold]| holds.iter().map(|hold| hold.id).collect::<Vec<_>>();
-        self.world.overdue_holds = [ids(&with_areas), ids(&with_seats_only)].concat().into_iter().collect();
-        self.world.overdue.insert(1, ids(&with_areas));
+        let holds = self.world.holds.values();
+        let overdue = holds
+            .filter(|hold| hold.is_overdue(self.world.now) && !hold.areas.is_empty())
+            .map(|hold| hold.id);
+        let overdue = overdue.collect();
+        self.world.overdue.insert(1, overdue);
     }
 
     /// Decides a command to its end, as the lanes do.

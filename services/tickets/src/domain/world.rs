@@ -39,6 +39,15 @@ impl Seat {
     }
 }
 
+/// Who has a taken seat, and until when if it is only held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The buyer.
+    pub buyer: BuyerId,
+    /// When the hold ends, or would have ended.
+    pub expires_at: Timestamp,
+}
+
 /// The counters of a section or area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Section {
@@ -97,8 +106,8 @@ pub struct World {
     pub requests: HashMap<RequestKey, Request>,
     /// What the buyers have so far.
     pub allowances: HashMap<AllowanceKey, i32>,
-    /// Holds that keep wanted seats although their time is over.
-    pub overdue_holds: HashSet<HoldId>,
+    /// Who has the wanted seats that are taken.
+    pub claims: HashMap<HoldId, Claim>,
     /// Overdue holds of the events whose areas are wanted.
     pub overdue: HashMap<EventNumber, Vec<HoldId>>,
     /// What the batch changes.
@@ -148,6 +157,20 @@ impl Changes {
 }
 
 impl World {
+    /// Who has the seats of `hold`, as far as the batch has seen it.
+    #[must_use]
+    pub fn claim(&self, hold: HoldId) -> Option<Claim> {
+        let placed = self.holds.get(&hold);
+        let claim = placed.map(|hold| Claim { buyer: hold.buyer, expires_at: hold.expires_at });
+        claim.or_else(|| self.claims.get(&hold).copied())
+    }
+
+    /// Is the time of `hold` over?
+    #[must_use]
+    pub fn is_overdue(&self, hold: HoldId) -> bool {
+        self.claim(hold).is_some_and(|claim| claim.expires_at <= self.now)
+    }
+
     /// Did a command of this batch already change the hold?
     #[must_use]
     pub fn is_touched(&self, hold: HoldId) -> bool {

@@ -15,6 +15,7 @@ use super::announce::{EVENT_SUBJECT, EventChange, HOLD_SUBJECT};
 use super::view::EventView;
 use crate::catalogue::{Catalogue, Event};
 use crate::domain::hold::{EventNumber, SectionNumber};
+use crate::inventory::Inventory;
 use crate::store::view as store;
 
 /// How often the views are compared with the database. What lags behind for a whole interval has lost something.
@@ -87,12 +88,8 @@ impl Views {
     }
 
     /// Applies an announcement. Answers the sections that changed.
-    fn apply(&self, event: EventId, payload: &[u8]) -> Vec<SectionNumber> {
+    fn apply(&self, event: EventId, change: EventChange) -> Vec<SectionNumber> {
         let Some(view) = self.view(event) else { return Vec::new() };
-        let Ok(change) = serde_json::from_slice::<EventChange>(payload) else {
-            tracing::warn!(event.id = %event, "an announced change could not be read");
-            return Vec::new();
-        };
         let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
         let applied = |section: crate::live::announce::SectionChange| {
             let number = section.number;
@@ -159,6 +156,7 @@ fn note_refused(refreshed: Result<bool, res_service::Error>) {
 pub async fn listen(
     client: async_nats::Client,
     views: Arc<Views>,
+    inventory: Inventory,
     service: Service,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -170,10 +168,16 @@ pub async fn listen(
             () = stop.cancelled() => return Ok(()),
             Some(message) = events.next() => {
                 let event = message.subject.rsplit('.').next().and_then(|id| id.parse::<EventId>().ok());
-                if let Some(event) = event {
-                    let changed = views.apply(event, &message.payload);
-                    refresh(&service, &views, event, &changed);
+                let (Some(event), Ok(change)) = (event, serde_json::from_slice::<EventChange>(&message.payload))
+                else {
+                    tracing::warn!(subject = %message.subject, "an announced change could not be read");
+                    continue;
+                };
+                if let Some(event) = views.catalogue.event(event) {
+                    inventory.hear(event.row.number, &change);
                 }
+                let changed = views.apply(event, change);
+                refresh(&service, &views, event, &changed);
             }
             Some(message) = holds.next() => {
                 for hold in serde_json::from_slice::<Vec<HoldId>>(&message.payload).unwrap_or_default() {

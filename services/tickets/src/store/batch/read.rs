@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Error, rows};
 use crate::domain::command::{Command, Place};
 use crate::domain::hold::Hold;
-use crate::domain::world::{Request, Seat, Section, SectionKey, World};
+use crate::domain::world::{Claim, Request, Seat, Section, SectionKey, World};
 use crate::guard::Guard;
 
 /// The statements of a batch, prepared once a connection.
@@ -162,8 +162,9 @@ fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
     for row in seats {
         let state = if Guard::SeatsAreLookedAt.is_off() { Seat::Free } else { rows::seat(row)? };
         world.seats.insert((row.get("event"), row.get::<_, i32>("seat").cast_unsigned()), state);
-        if row.get::<_, Option<bool>>("is_overdue") == Some(true) {
-            world.overdue_holds.insert(HoldId::from_uuid(row.get("hold")));
+        if let (Some(hold), Some(buyer)) = (row.get("hold"), row.get("buyer")) {
+            let claim = Claim { buyer: BuyerId::from_uuid(buyer), expires_at: row.get("expires_at") };
+            world.claims.insert(HoldId::from_uuid(hold), claim);
         }
     }
     for row in named {
