@@ -25,7 +25,7 @@ use crate::domain::decide::{Again, Decision};
 use crate::domain::hold::EventNumber;
 use crate::guard::Guard;
 use crate::live::announce::{Announcer, EventChange};
-use crate::store::batch::{self, Decided};
+use crate::store::batch;
 
 /// Commands of one transaction.
 pub const BATCH_COMMANDS_MAX: usize = 256;
@@ -67,6 +67,13 @@ impl Waiting {
     fn is_too_late(&self) -> bool {
         self.asked_at.elapsed() > PATIENCE || self.rounds > ROUNDS_MAX
     }
+}
+
+/// What one transaction came to.
+struct Carried {
+    /// A decision for every command, in order.
+    decisions: Vec<Decision>,
+    changed_holds: usize,
 }
 
 /// The inventory of this replica. Cheap to clone.
@@ -131,8 +138,8 @@ impl Inventory {
     /// Clears overdue holds away, in a transaction of its own beside the lanes. Answers how many it cleared.
     pub async fn expire(&self, holds: Vec<HoldId>) -> Result<usize, batch::Error> {
         let commands: Vec<Command> = holds.into_iter().map(|hold| Command::Expire { hold }).collect();
-        let decided = self.shared.decide(&commands.iter().collect::<Vec<_>>()).await?;
-        Ok(decided.changes().changed.len())
+        let carried = self.shared.decide(&commands.iter().collect::<Vec<_>>()).await?;
+        Ok(carried.changed_holds)
     }
 }
 
@@ -181,7 +188,7 @@ impl Shared {
     }
 
     /// One transaction, and what follows a commit: the live view and the other services are told.
-    async fn decide(&self, commands: &[&Command]) -> Result<Decided, batch::Error> {
+    async fn decide(&self, commands: &[&Command]) -> Result<Carried, batch::Error> {
         let started = Instant::now();
         let running = batch::run(&self.pool, &self.catalogue, commands);
         let decided = tokio::time::timeout(TRANSACTION_DEADLINE, running).await.map_err(|_| {
@@ -191,11 +198,12 @@ impl Shared {
         self.taken.learn(&decided.world, started, |event, seat| {
             Some(self.catalogue.numbered(event)?.layout.index.seat(seat)?.section)
         });
+        let changed_holds = decided.changes().changed.len();
         if !decided.changes().is_empty() {
-            self.announcer.announce(&self.catalogue, &decided.world).await;
             self.bell.ring();
+            self.announcer.announce(decided.world).await;
         }
-        Ok(decided)
+        Ok(Carried { decisions: decided.decisions, changed_holds })
     }
 
     /// Decides a batch until everybody in it has an answer.

@@ -61,7 +61,7 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     let lanes = options.batch_lanes.max(1);
     // One connection more than lanes, for the sweep of overdue holds.
     let lane_pool = postgres::pool_of(&postgres::url(&options.database)?, lanes + 1, NAME, LANE_SETTINGS)?;
-    let announcer = Announcer::new(client.clone());
+    let announcer = Announcer::start(client.clone(), catalogue.clone());
     let inventory = Inventory::start(lane_pool, catalogue.clone(), announcer, bell.clone(), lanes);
     let views = Arc::new(Views::new(pool.clone(), catalogue.clone()));
     let context = Context {

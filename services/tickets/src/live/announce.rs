@@ -5,6 +5,8 @@
 use livehouse_contract::id::{EventId, HoldId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
 
 use crate::catalogue::Catalogue;
 use crate::domain::hold::{EventNumber, SectionNumber};
@@ -37,21 +39,42 @@ pub struct EventChange {
     pub sections: Vec<SectionChange>,
 }
 
-/// Sends announcements over NATS.
+/// Commits whose announcements wait to be sent. When the connection takes no more, batches wait too.
+const WAITING_MAX: usize = 64;
+
+/// Sends announcements over NATS, beside the batches: the next one is decided meanwhile.
 #[derive(Clone)]
 pub struct Announcer {
-    client: async_nats::Client,
+    worlds: mpsc::Sender<World>,
 }
 
 impl Announcer {
-    /// Announces over `client`.
+    /// Announces over `client`, until all clones are dropped.
     #[must_use]
-    pub const fn new(client: async_nats::Client) -> Self {
-        Self { client }
+    pub fn start(client: async_nats::Client, catalogue: Arc<Catalogue>) -> Self {
+        let (worlds, mut waiting) = mpsc::channel(WAITING_MAX);
+        let voice = Voice { client };
+        tokio::spawn(async move {
+            while let Some(world) = waiting.recv().await {
+                voice.announce(&catalogue, &world).await;
+            }
+        });
+        Self { worlds }
     }
 
     /// Announces what a committed world changed. A failure is only noted: the owner finds the gap by itself.
-    pub async fn announce(&self, catalogue: &Catalogue, world: &World) {
+    pub async fn announce(&self, world: World) {
+        // The task ends with the process; what it did not announce the owner finds in the database.
+        let _ended = self.worlds.send(world).await;
+    }
+}
+
+struct Voice {
+    client: async_nats::Client,
+}
+
+impl Voice {
+    async fn announce(&self, catalogue: &Catalogue, world: &World) {
         for (event, change) in changes_of(catalogue, world) {
             self.send(format!("{EVENT_SUBJECT}.{event}"), &change).await;
         }
