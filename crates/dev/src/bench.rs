@@ -17,17 +17,18 @@ pub(crate) async fn run(options: BenchOptions, terminal: &Terminal) -> anyhow::R
     let root = workspace.root().to_path_buf();
     terminal
         .step("release builds: what is measured is what is deployed", |_| async {
-            let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-            build
-                .args(["build", "--quiet", "--release"])
-                .current_dir(&root)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null());
+            // One by one, as the measurement asks for them again: built together they would share the features of
+            // all, and be built twice.
             for package in PACKAGES {
-                build.args(["--package", package]);
+                let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+                build.args(["build", "--quiet", "--release", "--package", package]);
+                build.current_dir(&root).stdin(Stdio::null()).stdout(Stdio::null());
+                let status = build.status().await.context("run cargo")?;
+                anyhow::ensure!(
+                    status.success(),
+                    "the release build failed: cargo build --release --package {package}"
+                );
             }
-            let status = build.status().await.context("run cargo")?;
-            anyhow::ensure!(status.success(), "the release builds failed: cargo build --release");
             Ok(())
         })
         .await?;
@@ -36,6 +37,12 @@ pub(crate) async fn run(options: BenchOptions, terminal: &Terminal) -> anyhow::R
     measure.args(options.name);
     if options.json {
         measure.arg("--json");
+    }
+    if let Some(seconds) = options.seconds {
+        measure.args(["--seconds", &seconds.to_string()]);
+    }
+    if let Some(replicas) = options.replicas {
+        measure.args(["--replicas", &replicas.to_string()]);
     }
     let status =
         measure.current_dir(&root).stdin(Stdio::null()).status().await.context("run livehouse-bench")?;

@@ -66,8 +66,14 @@ pub(crate) struct TestOptions {
 /// Options of `bench`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchOptions {
-    /// The measurement; without it, all of them.
+    /// The measurement (holds, gateway, fanout, onsale, expiry, memory); without it, all of them.
     pub(crate) name: Option<String>,
+    /// Seconds that each load lasts.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) seconds: Option<u64>,
+    /// Processes of the tickets service.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) replicas: Option<u8>,
     /// One JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,

@@ -174,9 +174,17 @@ impl Serialize for Error {
 /// Parameters that serde could not read: the client is told which member, as it is the client who must change it.
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
+        Self::invalid_params(&error, "")
+    }
+}
+
+impl Error {
+    /// Parameters that serde could not read at `place`, which may be empty.
+    pub(crate) fn invalid_params(error: &serde_json::Error, place: &str) -> Self {
         let text = error.to_string();
         // "… at line 1 column 7" speaks of a text that the client never saw as such.
         let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
-        Self::INVALID_PARAMS.message(format!("Invalid parameters: {reason}"))
+        let colon = if place.is_empty() { "" } else { ": " };
+        Self::INVALID_PARAMS.message(format!("Invalid parameters: {place}{colon}{reason}"))
     }
 }

@@ -23,6 +23,7 @@ mod router;
 mod service;
 mod snapshot;
 mod statistics;
+mod strict;
 mod value;
 mod worker;
 

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::pattern::part_of;
 use crate::resource::Definition;
 use crate::service::Service;
+use crate::strict;
 
 /// Which resource a request is for, and through which service it came.
 #[derive(Clone)]
@@ -204,10 +205,13 @@ macro_rules! parameters {
                 &self.target.subject.as_str()[self.target.name_end + 1..]
             }
 
-            /// The parameters as `T`; none at all are read as JSON `null`. What `T` does not take is
-            /// [`Error::INVALID_PARAMS`] with the reason in its message.
+            /// The parameters as `T`; none at all are read as JSON `null`. A struct is read from an object only, and
+            /// a member that it does not have is refused, at every depth, without `#[serde(deny_unknown_fields)]`
+            /// (needed still below `flatten`, `untagged` and internally tagged enums, where serde does not say what
+            /// a struct has). What `T` does not take is [`Error::INVALID_PARAMS`] with the reason and its place in
+            /// the message: `areas[0].quantity: invalid type: …`.
             pub fn params<T: DeserializeOwned>(&self) -> Result<T, Error> {
-                serde_json::from_slice(self.params.as_deref().unwrap_or(b"null")).map_err(Error::from)
+                strict::from_json(self.params.as_deref().unwrap_or(b"null"))
             }
 
             /// The parameters as JSON text; `None` if there are none.

@@ -186,7 +186,7 @@ impl Context {
         let named = |event: &crate::sale::Event| {
             let facts = json!({
                 "name": event.name, "url": format!("/events/{}", event.slug), "startsAt": event.starts_at,
-                "timeZone": event.time_zone, "venue": event.venue
+                "timeZone": event.time_zone, "venue": event.venue, "city": event.city
             });
             (event.id.to_string(), facts)
         };

@@ -18,8 +18,8 @@ use livehouse_platform::bus::outbox::Bell;
 use livehouse_platform::retry::Backoff;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::catalogue::Catalogue;
 use self::taken::TakenSeats;
+use crate::catalogue::Catalogue;
 use crate::domain::command::{Command, Outcome, Refusal};
 use crate::domain::decide::{Again, Decision};
 use crate::domain::hold::EventNumber;

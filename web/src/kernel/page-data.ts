@@ -7,6 +7,7 @@ export interface EventSummary {
   startsAt: string
   timeZone: string
   venue: string
+  city: string
 }
 
 /** What the site wrote into the page for its script; see services/site/templates/README.md. */

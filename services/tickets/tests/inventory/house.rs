@@ -82,7 +82,13 @@ impl House {
 
     async fn inventory(world: &World, pool: &Pool, catalogue: &Arc<Catalogue>) -> Inventory {
         let client = async_nats::connect(world.nats().url()).await.unwrap();
-        Inventory::start(pool.clone(), catalogue.clone(), Announcer::start(client, catalogue.clone()), Bell::default(), 2)
+        Inventory::start(
+            pool.clone(),
+            catalogue.clone(),
+            Announcer::start(client, catalogue.clone()),
+            Bell::default(),
+            2,
+        )
     }
 
     /// Another replica of the service over the same database.
