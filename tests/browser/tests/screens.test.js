@@ -140,12 +140,21 @@ test('at 200 % zoom nothing is lost and nothing scrolls sideways', async (house)
   await expectNoSidewaysScroll(page)
 })
 
-test('letters of twice the size fit too', async (house) => {
+/** What a browser's setting for larger letters does: 16 px become 32, in media queries too. */
+async function doubleLetters(page) {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Page.setFontSizes', { fontSizes: { standard: 32, fixed: 26 } })
+}
+
+test('letters of twice the size fit too, in one column', async (house) => {
   const page = await house.person()
+  await doubleLetters(page)
   const opened = await openEvent(page, 'night-trains')
-  await page.evaluate(() => (document.documentElement.style.fontSize = '200%'))
+  assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize), '32px')
   await expectNoSidewaysScroll(page)
-  const clipped = await opened.page.evaluate(() =>
+  const { width } = await opened.byId('seat-map').boundingBox()
+  assert.ok(width > 1100, `the map has the whole width, not ${width} px beside a column`)
+  const clipped = await page.evaluate(() =>
     [...document.querySelectorAll('button, a, h1, h2, strong, label')]
       .filter((element) => {
         const style = getComputedStyle(element)
@@ -156,4 +165,73 @@ test('letters of twice the size fit too', async (house) => {
   )
   assert.deepEqual(clipped, [], 'no words are cut off')
   await picture(page, 'letters-200')
+})
+
+test('a window of 320 pixels is wide enough, for letters of twice the size too', async (house) => {
+  house.allowComplaints(/404/)
+  for (const prepare of [async () => undefined, doubleLetters]) {
+    const page = await house.person({ viewport: { width: 320, height: 640 } })
+    await prepare(page)
+    for (const path of ['/', '/orders', '/nothing-here', '/events/low-ceiling', '/events/night-trains#seat-list']) {
+      await page.goto(sale.site + path)
+      await page.waitForLoadState('load')
+      await expectNoSidewaysScroll(page)
+    }
+    const opened = await openEvent(page, 'night-trains')
+    await expectNoSidewaysScroll(page)
+    await opened.byId('finder-go').click()
+    await opened.byId('basket-toggle').click()
+    await opened.byId('basket-order').waitFor()
+    await expectNoSidewaysScroll(page)
+    await picture(page, `narrow-${prepare.name || 'plain'}`)
+    await opened.order()
+    await expectNoSidewaysScroll(page)
+  }
+})
+
+const DESKS = [
+  { width: 1280, height: 800 },
+  { width: 1440, height: 900 },
+]
+for (const viewport of DESKS) {
+  test(`in a window of ${viewport.width} × ${viewport.height} the whole map and the basket are there at once`, async (house) => {
+    const page = await house.person({ viewport })
+    for (const slug of ['night-trains', 'aurora-lines', 'low-ceiling']) {
+      const opened = await openEvent(page, slug)
+      await picture(page, `desk-${viewport.width}-${slug}`)
+      for (const name of ['event-name', 'legend', 'seat-map', 'zoom-in', 'zoom-out', 'basket'])
+        await expectInWindow(opened.byId(name), viewport)
+      const { height } = await opened.byId('seat-map').boundingBox()
+      assert.ok(height >= viewport.height * 0.55, `the map of ${slug} is only ${height} px high`)
+    }
+    const opened = await openEvent(page, 'night-trains')
+    const before = await opened.byId('seat-map').boundingBox()
+    await opened.byId('finder-party').selectOption('8')
+    await opened.byId('finder-go').click()
+    await opened.byId('basket-line').nth(7).waitFor({ state: 'attached' })
+    await picture(page, `desk-${viewport.width}-full-basket`)
+    assert.deepEqual(await opened.byId('seat-map').boundingBox(), before, 'a full basket moves nothing')
+    for (const name of ['basket-total', 'basket-timer', 'basket-order'])
+      await expectInWindow(opened.byId(name), viewport)
+    assert.equal(await page.evaluate(() => scrollY), 0)
+  })
+}
+
+async function expectInWindow(locator, { width, height }) {
+  const box = await locator.boundingBox()
+  const isInside = box && box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height
+  assert.ok(isInside, `${locator} is at ${JSON.stringify(box)} in a window of ${width} × ${height}`)
+}
+
+test('what the server printed and what the script puts in its place are at the same place', async (house) => {
+  const plain = await house.person()
+  // The script is held back: this is what is seen before it runs.
+  await plain.route(/\/assets\/event-.*\.js$/, () => undefined)
+  await plain.goto(`${sale.site}/events/night-trains`, { waitUntil: 'commit' })
+  const printed = plain.locator('.stage-loading .skeleton-map')
+  await printed.waitFor()
+  const opened = await openEvent(await house.person(), 'night-trains')
+  const [before, after] = [await printed.boundingBox(), await opened.byId('seat-map').boundingBox()]
+  for (const side of ['x', 'y', 'width', 'height'])
+    assert.ok(Math.abs(before[side] - after[side]) <= 40, `${side}: ${before[side]} before, ${after[side]} after`)
 })

@@ -9,6 +9,8 @@ import type { PlacedShape } from './shapes'
 const FACE = 'Geist, system-ui, sans-serif'
 const NAME_PIXELS_MAX = 13
 const NAME_PIXELS_MIN = 9
+/** When a name would be smaller than this, all are said short. */
+const LONG_PIXELS_MIN = 11
 const DETAIL_PIXELS = 11
 /** Height of a line in sizes. */
 const LINE = 1.2
@@ -16,6 +18,8 @@ const LINE = 1.2
 const PADDING = 6
 /** How much of the ground lies under a name, so that it can be read on any colour. */
 const PLATE_ALPHA = 0.84
+/** A plate hides at most this part of a place: how full it is must stay visible. */
+const PLATE_PART_MAX = 0.5
 
 const widths = new Map<string, number>()
 
@@ -106,10 +110,12 @@ function paintPlate(
   context.fillText(detail.text, x, y + height / 2 - (DETAIL_PIXELS * LINE) / 2)
 }
 
-/** Whether there is room for a line about a place below its name. */
+/** Whether there is room for a line about a place below its name, and enough of the place is left to see. */
 function hasRoomFor(context: CanvasRenderingContext2D, detail: string, { lines, size }: Fit, room: Room): boolean {
-  const height = lines.length * size * LINE + DETAIL_PIXELS * LINE
-  return detail !== '' && height + PADDING < room.height && widthOf(context, detail) * DETAIL_PIXELS + PADDING < room.width
+  const height = lines.length * size * LINE + DETAIL_PIXELS * LINE + PADDING
+  const width = widthOf(context, detail) * DETAIL_PIXELS + PADDING
+  const isLow = width * height < room.width * room.height * PLATE_PART_MAX
+  return detail !== '' && height < room.height && width < room.width && isLow
 }
 
 /** Names of sections and how much is free there. All are short when some would have to be. */
@@ -125,8 +131,8 @@ export function paintSectionLabels(
   const roomOf = ({ room }: Section): Room => ({ width: room.width * camera.scale, height: room.height * camera.scale })
   const isShort = sections.some((section) => {
     const { width, height } = roomOf(section)
-    const fits = (name: string) => fitLines(context, [name], width, height) !== null
-    return !fits(section.name) && fits(shortName(section.name))
+    const sizeOf = (name: string) => fitLines(context, [name], width, height)?.size ?? 0
+    return sizeOf(section.name) < LONG_PIXELS_MIN && sizeOf(shortName(section.name)) > sizeOf(section.name)
   })
   for (const section of sections) {
     if (!overlap(section.box, box)) continue

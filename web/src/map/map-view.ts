@@ -295,7 +295,12 @@ export class MapView {
 
   private bounded(camera: Camera): Camera {
     const scale = this.allowed(camera.scale)
-    return clamped(scale === camera.scale ? camera : { ...camera, scale }, this.scene.venue.box, this.viewport, this.margin)
+    return clamped(
+      scale === camera.scale ? camera : { ...camera, scale },
+      this.scene.venue.box,
+      this.viewport,
+      this.margin,
+    )
   }
 
   private get margin(): Margin {
