@@ -19,6 +19,9 @@ const ROW_SEATS: usize = 50;
 /// Rows of a section in a measured hall.
 const SECTION_ROWS: usize = 20;
 
+/// Files of the database's log, 16 MB each, that a measurement may fill.
+const LOG_FILES: usize = 48;
+
 /// Everything a measurement needs.
 pub(crate) struct Theatre {
     pub(crate) world: World,
@@ -44,7 +47,9 @@ pub(crate) struct Programme {
 impl Theatre {
     /// Starts the servers, puts the events on sale, starts the services.
     pub(crate) async fn open(programme: &Programme) -> anyhow::Result<Self> {
-        let durable = PostgresOptions { durable: true, ..PostgresOptions::default() };
+        let kept_log = ("min_wal_size".to_owned(), format!("{}MB", 16 * LOG_FILES));
+        let durable =
+            PostgresOptions { durable: true, settings: vec![kept_log], ..PostgresOptions::default() };
         let mut builder = World::builder().nats().keydb().postgres("tickets").postgres_options(durable);
         if programme.gateway {
             builder = builder.resgate_with(ResgateOptions::default());
@@ -58,12 +63,7 @@ impl Theatre {
             let event = new_event(number, &layout, programme.hold_seconds)?;
             events.push(import::publish(&pool, &layout, &event).await?);
         }
-        let connection = pool.get().await?;
-        // One at a time: several in one message would be one transaction, in which neither may run.
-        for statement in ["vacuum analyze", "checkpoint"] {
-            connection.batch_execute(statement).await?;
-        }
-        drop(connection);
+        settle(&pool).await?;
         let mut services = Vec::new();
         for replica in 1..=programme.replicas {
             let tickets = world.service("livehouse-tickets").release().replica(&format!("tickets-{replica}"));
@@ -109,6 +109,21 @@ impl Theatre {
         let kilobytes: f64 = line.split_whitespace().nth(1).context("no number in VmRSS")?.parse()?;
         Ok(kilobytes / 1_024.0)
     }
+}
+
+/// Brings a new database into the state of one that has been running: statistics are there, and files of the log
+/// that have been written before, which a new database would make and fill with zeros in the middle of a measurement.
+async fn settle(pool: &Pool) -> anyhow::Result<()> {
+    let connection = pool.get().await?;
+    for _ in 0..LOG_FILES {
+        connection.batch_execute("select pg_logical_emit_message(true, 'bench', 'next file')").await?;
+        connection.batch_execute("select pg_switch_wal()").await?;
+    }
+    // One at a time: several in one message would be one transaction, in which neither may run.
+    for statement in ["vacuum analyze", "checkpoint"] {
+        connection.batch_execute(statement).await?;
+    }
+    Ok(())
 }
 
 /// A plain hall of so many seats.

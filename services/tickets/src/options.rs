@@ -44,9 +44,9 @@ pub struct Serve {
     /// Database.
     #[command(flatten)]
     pub database: Database,
-    /// Batches decided side by side, each on a connection of its own. Batches of one event wait for each other at its
-    /// sections, so more lanes help only many events at once.
-    #[arg(long, env = "LIVEHOUSE_BATCH_LANES", default_value_t = 1)]
+    /// Batches decided side by side, each on a connection of its own. A section belongs to one lane, so that batches
+    /// rarely wait for each other; while one waits for the disk, the next is decided.
+    #[arg(long, env = "LIVEHOUSE_BATCH_LANES", default_value_t = 2)]
     pub batch_lanes: usize,
 }
 

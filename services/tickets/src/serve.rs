@@ -62,7 +62,7 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     // One connection more than lanes, for the sweep of overdue holds.
     let lane_pool = postgres::pool_of(&postgres::url(&options.database)?, lanes + 1, NAME, LANE_SETTINGS)?;
     let announcer = Announcer::start(client.clone(), catalogue.clone());
-    let inventory = Inventory::start(lane_pool, catalogue.clone(), announcer, bell.clone(), lanes);
+    let inventory = Inventory::start(lane_pool.clone(), catalogue.clone(), announcer, bell.clone(), lanes);
     let views = Arc::new(Views::new(pool.clone(), catalogue.clone()));
     let context = Context {
         inventory: inventory.clone(),
@@ -85,7 +85,7 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     tokio::spawn(feed::compare(views.clone(), service.clone(), stop.clone()));
     tokio::spawn(tick::catalogue::run(catalogue.clone(), views, service.clone(), stop.clone()));
     tokio::spawn(tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), stop.clone()));
-    tokio::spawn(tick::expiry::run(pool, inventory.clone(), seed, stop.clone()));
+    tokio::spawn(tick::expiry::run(lane_pool, inventory.clone(), seed, stop.clone()));
     tokio::spawn(api::claim::serve(client, context, stop.clone()));
     react::start(&jetstream, &inventory, &stop);
     tracing::info!(replica, "tickets is serving");
