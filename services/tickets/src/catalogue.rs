@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use jiff::{SignedDuration, Timestamp};
@@ -84,11 +84,15 @@ struct State {
     clock: Option<(Timestamp, Instant)>,
 }
 
+/// Time between two readings, whoever asks for them.
+const RELOAD_INTERVAL: Duration = Duration::from_millis(50);
+
 /// All events and the layouts that they use.
 pub struct Catalogue {
     pool: Pool,
     state: RwLock<State>,
-    reloading: tokio::sync::Mutex<()>,
+    /// When the last reading that succeeded began.
+    reloading: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl Catalogue {
@@ -127,9 +131,19 @@ impl Catalogue {
         }
     }
 
-    /// Reads what has changed, and answers which events those are.
-    pub async fn reload(&self) -> anyhow::Result<Vec<EventId>> {
-        let _one_at_a_time = self.reloading.lock().await;
+    /// Reads what has changed since the last time.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        let asked = Instant::now();
+        let mut last = self.reloading.lock().await;
+        // Whoever waited while another began to read has what it wanted; and strangers who ask for events that do not
+        // exist must not keep the database busy.
+        if let Some(began) = *last {
+            if began >= asked {
+                return Ok(());
+            }
+            tokio::time::sleep(RELOAD_INTERVAL.saturating_sub(began.elapsed())).await;
+        }
+        let began = Instant::now();
         let (now, versions) = store::versions(&self.pool).await?;
         let read = Instant::now();
         let known: HashMap<EventNumber, i64> =
@@ -154,11 +168,11 @@ impl Catalogue {
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.clock = Some((now, read));
-        let changed = loaded.iter().map(|event| event.row.id).collect();
         for event in loaded {
             state.by_id.insert(event.row.id, event.clone());
             state.by_number.insert(event.row.number, event);
         }
-        Ok(changed)
+        *last = Some(began);
+        Ok(())
     }
 }

@@ -138,9 +138,37 @@ impl Inventory {
     /// Clears overdue holds away, in a transaction of its own beside the lanes. Answers how many it cleared.
     pub async fn expire(&self, holds: Vec<HoldId>) -> Result<usize, batch::Error> {
         let commands: Vec<Command> = holds.into_iter().map(|hold| Command::Expire { hold }).collect();
-        let carried = self.shared.decide(&commands.iter().collect::<Vec<_>>()).await?;
-        Ok(carried.changed_holds)
+        match self.shared.decide(&commands.iter().collect::<Vec<_>>()).await {
+            Ok(carried) => Ok(carried.changed_holds),
+            Err(error) if error.is_refused_write() => Ok(self.expire_singly(&commands).await),
+            Err(error) => Err(error),
+        }
     }
+
+    /// One hold that cannot be cleared away must not keep the others.
+    async fn expire_singly(&self, commands: &[Command]) -> usize {
+        let mut cleared = 0;
+        for command in commands {
+            match self.shared.decide(&[command]).await {
+                Ok(carried) => cleared += carried.changed_holds,
+                Err(error) => {
+                    metrics::counter!("livehouse_inventory_refused_writes_total").increment(1);
+                    tracing::error!(
+                        ?command,
+                        error = chain(&error),
+                        "an overdue hold could not be cleared away"
+                    );
+                }
+            }
+        }
+        cleared
+    }
+}
+
+/// An error with all its causes, for the log.
+fn chain(error: &batch::Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
 }
 
 /// The lane that decides `command`: that of its first section, or any for a hold whose sections are not known here.
@@ -191,9 +219,9 @@ impl Shared {
     async fn decide(&self, commands: &[&Command]) -> Result<Carried, batch::Error> {
         let started = Instant::now();
         let running = batch::run(&self.pool, &self.catalogue, commands);
-        let decided = tokio::time::timeout(TRANSACTION_DEADLINE, running).await.map_err(|_| {
-            batch::Error::Translation(anyhow::anyhow!("a batch took longer than {TRANSACTION_DEADLINE:?}"))
-        })??;
+        let decided = tokio::time::timeout(TRANSACTION_DEADLINE, running)
+            .await
+            .map_err(|_| batch::Error::Late(TRANSACTION_DEADLINE))??;
         metrics::histogram!("livehouse_inventory_batch_seconds").record(started.elapsed().as_secs_f64());
         self.taken.learn(&decided.world, started, |event, seat| {
             Some(self.catalogue.numbered(event)?.layout.index.seat(seat)?.section)
@@ -225,10 +253,7 @@ impl Shared {
                 Ok(decided) => self.answer(batch, decided.decisions).await,
                 Err(error) if error.is_refused_write() => self.carry_out_singly(batch).await,
                 Err(error) => {
-                    tracing::warn!(
-                        error = format!("{error:#}"),
-                        "a batch could not be decided and is tried again"
-                    );
+                    tracing::warn!(error = chain(&error), "a batch could not be decided and is tried again");
                     metrics::counter!("livehouse_inventory_batch_failures_total").increment(1);
                     tokio::time::sleep(backoff.next_delay()).await;
                     batch
@@ -290,6 +315,11 @@ impl Shared {
     async fn carry_out_singly(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
         let mut again = Vec::new();
         for waiting in batch {
+            if waiting.is_too_late() {
+                // Nobody waits for it any more: it must not take effect.
+                again.push(waiting);
+                continue;
+            }
             match self.decide(&[&waiting.command]).await {
                 Ok(decided) => again.extend(self.answer(vec![waiting], decided.decisions).await),
                 Err(error) if error.is_refused_write() => {
@@ -297,7 +327,7 @@ impl Shared {
                     let mut waiting = waiting;
                     waiting.rounds += 4;
                     if waiting.is_too_late() {
-                        tracing::error!(error = format!("{error:#}"), "the database refused a command");
+                        tracing::error!(error = chain(&error), "the database refused a command");
                         metrics::counter!("livehouse_inventory_refused_writes_total").increment(1);
                         waiting.answer(Err(Unavailable::Failed));
                     } else {

@@ -85,6 +85,7 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     tokio::spawn(feed::compare(views.clone(), service.clone(), stop.clone()));
     tokio::spawn(tick::catalogue::run(catalogue.clone(), views, service.clone(), stop.clone()));
     tokio::spawn(tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), stop.clone()));
+    tokio::spawn(tick::requests::run(pool.clone(), stop.clone()));
     tokio::spawn(tick::expiry::run(lane_pool, inventory.clone(), seed, stop.clone()));
     tokio::spawn(api::claim::serve(client, context, stop.clone()));
     react::start(&jetstream, &inventory, &stop);

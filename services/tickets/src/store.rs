@@ -5,6 +5,7 @@ pub mod batch;
 pub mod catalogue;
 pub mod hold;
 pub mod import;
+pub mod request;
 pub mod view;
 
 mod embedded {

@@ -3,3 +3,4 @@
 pub mod catalogue;
 pub mod expiry;
 pub mod layouts;
+pub mod requests;

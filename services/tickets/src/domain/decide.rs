@@ -64,8 +64,8 @@ fn with_hold(
     }
     match world.holds.get(&hold).cloned() {
         None => refused(Refusal::HoldNotActive),
-        // It got other seats between finding out what to lock and locking it.
-        Some(hold) if !world.has_locked(&hold) => Decision::Again(Again::NextBatch),
+        // It got other seats between finding out what to lock and read, and locking it.
+        Some(hold) if !world.has_read(&hold) => Decision::Again(Again::NextBatch),
         Some(hold) => decision(world, hold),
     }
 }
@@ -160,7 +160,7 @@ fn replace(world: &mut World, place: &Place, rules: &Rules, hold: Hold) -> Decis
     }
     take(world, place.event, hold.id, &added_seats, &added_areas);
     for item in hold.seats.iter().filter(|item| !place.seats.iter().any(|wanted| wanted.seat == item.seat)) {
-        world.move_seat(place.event, item.seat, item.section, Seat::Free);
+        world.move_seat(place.event, item, Seat::Held(hold.id), Seat::Free);
     }
     for item in &hold.areas {
         let after =
@@ -223,7 +223,7 @@ fn obstacle(world: &World, event: i32, seats: &[SeatItem], areas: &[AreaItem]) -
 /// Moves free seats and units to `hold`.
 fn take(world: &mut World, event: i32, hold: HoldId, seats: &[SeatItem], areas: &[AreaItem]) {
     for item in seats {
-        world.move_seat(event, item.seat, item.section, Seat::Held(hold));
+        world.move_seat(event, item, Seat::Free, Seat::Held(hold));
     }
     for item in areas {
         world.count(event, item.area, Difference { held: item.units as i32, sold: 0 });
@@ -233,7 +233,7 @@ fn take(world: &mut World, event: i32, hold: HoldId, seats: &[SeatItem], areas: 
 /// Moves everything of the hold back to free and gives the buyer's allowance back.
 fn give_back(world: &mut World, hold: Hold, state: State) -> Decision {
     for item in &hold.seats {
-        world.move_seat(hold.event, item.seat, item.section, Seat::Free);
+        world.move_seat(hold.event, item, Seat::Held(hold.id), Seat::Free);
     }
     for item in &hold.areas {
         world.count(hold.event, item.area, Difference { held: -(item.units as i32), sold: 0 });
@@ -298,7 +298,9 @@ fn sell(world: &mut World, hold: Hold, order: OrderId) -> Decision {
         return sell_late(world, hold, order);
     }
     for item in &hold.seats {
-        world.move_seat(hold.event, item.seat, item.section, Seat::Sold(hold.id));
+        let is_again = hold.state == State::Sold;
+        let from = if is_again { Seat::Sold(hold.id) } else { Seat::Held(hold.id) };
+        world.move_seat(hold.event, item, from, Seat::Sold(hold.id));
     }
     for item in &hold.areas {
         let units = item.units as i32;
@@ -323,7 +325,7 @@ fn sell_late(world: &mut World, hold: Hold, order: OrderId) -> Decision {
         None => {}
     }
     for item in &hold.seats {
-        world.move_seat(hold.event, item.seat, item.section, Seat::Sold(hold.id));
+        world.move_seat(hold.event, item, Seat::Free, Seat::Sold(hold.id));
     }
     for item in &hold.areas {
         world.count(hold.event, item.area, Difference { held: 0, sold: item.units as i32 });

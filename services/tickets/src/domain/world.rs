@@ -10,7 +10,7 @@ use livehouse_contract::id::{BuyerId, HoldId};
 use uuid::Uuid;
 
 use super::command::Issue;
-use super::hold::{EventNumber, Hold, SeatOrdinal, SectionNumber};
+use super::hold::{EventNumber, Hold, SeatItem, SeatOrdinal, SectionNumber};
 use super::sale::Rules;
 
 /// A seat's state.
@@ -177,16 +177,18 @@ impl World {
         self.changes.touched.contains(&hold)
     }
 
-    /// Are all sections of the hold locked?
+    /// Are all sections of the hold locked, and its seats read? Both were chosen by what it kept before the locks.
     #[must_use]
-    pub fn has_locked(&self, hold: &Hold) -> bool {
+    pub fn has_read(&self, hold: &Hold) -> bool {
         hold.sections().all(|section| self.sections.contains_key(&(hold.event, section)))
+            && hold.seats.iter().all(|item| self.seats.contains_key(&(hold.event, item.seat)))
     }
 
-    /// Moves a seat to its next state and counts it.
-    pub fn move_seat(&mut self, event: EventNumber, seat: SeatOrdinal, section: SectionNumber, to: Seat) {
-        let from = self.seats.insert((event, seat), to).unwrap_or(to);
-        self.changes.seats.insert((event, seat), (from, to));
+    /// Moves a seat of `event` from the state that the rules expect to its next, and counts it. If the database finds
+    /// it in another state, it refuses the batch.
+    pub fn move_seat(&mut self, event: EventNumber, item: &SeatItem, from: Seat, to: Seat) {
+        self.seats.insert((event, item.seat), to);
+        self.changes.seats.insert((event, item.seat), (from, to));
         let count = |state: Seat| match state {
             Seat::Held(_) => Difference { held: 1, sold: 0 },
             Seat::Sold(_) => Difference { held: 0, sold: 1 },
@@ -195,7 +197,7 @@ impl World {
         let (before, after) = (count(from), count(to));
         self.count(
             event,
-            section,
+            item.section,
             Difference { held: after.held - before.held, sold: after.sold - before.sold },
         );
     }

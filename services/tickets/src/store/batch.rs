@@ -1,8 +1,9 @@
 //! One batch, one transaction: lock the sections, read what is wanted, decide, write, commit.
 //!
-//! The lock order is the same everywhere, whatever the batch: sections by event and number, then seats, then holds,
-//! requests, allowances, outbox. Everything about a seat or a hold happens under the locks of its sections, so what is
-//! read after them stays true until the commit. Two replicas' batches wait for each other but never deadlock.
+//! The lock order is the same everywhere, whatever the batch: sections by event and number, then allowances by event
+//! and buyer, then seats, holds, requests, outbox. Everything about a seat or a hold happens under the locks of its
+//! sections, so what is read after them stays true until the commit. Two replicas' batches wait for each other but
+//! never deadlock.
 
 mod facts;
 mod read;
@@ -25,13 +26,16 @@ use crate::domain::world::{Changes, SectionKey, World};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database refused, or could not be reached.
-    #[error("the database refused a batch: {0}")]
+    #[error("the database refused a batch")]
     Postgres(#[from] tokio_postgres::Error),
     /// No connection in time.
-    #[error("no database connection: {0}")]
+    #[error("no database connection")]
     Pool(#[from] deadpool_postgres::PoolError),
+    /// It took longer than a batch may. Nothing is wrong with its commands.
+    #[error("a batch took longer than {0:?}")]
+    Late(std::time::Duration),
     /// A fact could not be written as JSON, or a row could not be read.
-    #[error("a batch could not be translated: {0}")]
+    #[error("a batch could not be translated")]
     Translation(#[from] anyhow::Error),
 }
 
@@ -46,7 +50,7 @@ impl Error {
                 ["23", "09", "22"].contains(&refusal.code().code().get(..2).unwrap_or_default())
             }),
             Self::Translation(_) => true,
-            Self::Pool(_) => false,
+            Self::Pool(_) | Self::Late(_) => false,
         }
     }
 }
@@ -106,12 +110,12 @@ async fn run_on(connection: &Object, catalogue: &Catalogue, commands: &[&Command
     for hold in &held {
         sections.extend(hold.sections().map(|section| (hold.event, section)));
     }
-    let mut world = read::world(connection, commands, &named, &sections, &held).await?;
+    let (mut world, places) = read::world(connection, commands, &named, &sections, &held).await?;
     let decisions = commands.iter().map(|command| decide(&mut world, command)).collect();
     if world.changes.is_empty() {
         connection.batch_execute("rollback").await?;
     } else {
-        write::changes(connection, catalogue, &world).await?;
+        write::changes(connection, catalogue, &world, &places).await?;
     }
     Ok(Decided { decisions, world })
 }

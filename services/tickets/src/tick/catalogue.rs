@@ -20,35 +20,31 @@ const INTERVAL: Duration = Duration::from_millis(500);
 pub async fn run(catalogue: Arc<Catalogue>, views: Arc<Views>, service: Service, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut shown: HashMap<EventId, &'static str> = HashMap::new();
+    // What was shown last is kept here: others read the catalogue again as well, and are told of the change instead.
+    let mut shown: HashMap<EventId, (i64, &'static str)> = HashMap::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let changed = match catalogue.reload().await {
-            Ok(changed) => changed,
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the catalogue could not be read");
-                continue;
-            }
-        };
+        if let Err(error) = catalogue.reload().await {
+            tracing::warn!(error = format!("{error:#}"), "the catalogue could not be read");
+            continue;
+        }
         let now = catalogue.now();
         let events = catalogue.events();
         let published = events.iter().filter(|event| event.row.rules.set != Set::Draft);
         service.own_keys(published.map(|event| lease_key(event.row.id)));
-        let mut list_changed = !changed.is_empty();
+        let mut list_changed = false;
         for event in &events {
-            let id = event.row.id;
-            let status = event.row.rules.status(now, None);
-            let status_changed = shown.insert(id, status).is_some_and(|before| before != status);
-            if changed.contains(&id) {
-                views.set_event(event);
+            let (id, rules) = (event.row.id, &event.row.rules);
+            let current = (rules.version, rules.status(now, None));
+            if shown.insert(id, current) == Some(current) {
+                continue;
             }
-            if status_changed || changed.contains(&id) {
-                refresh(&service, path::event(id));
-            }
-            list_changed |= status_changed;
+            views.set_event(event);
+            refresh(&service, path::event(id));
+            list_changed = true;
         }
         if list_changed {
             refresh(&service, path::EVENTS.to_owned());

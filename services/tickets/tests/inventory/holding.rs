@@ -101,9 +101,12 @@ async fn invariant_09_nobody_elses_token_releases_or_extends_a_hold() {
 
 #[tokio::test]
 async fn an_expired_hold_can_be_taken_at_once_without_any_sweep() {
-    let (house, event) = House::with(Rules { layout: generate::studio(), ..Rules::default() }).await;
+    let (house, event) =
+        House::with(Rules { layout: generate::studio(), hold_seconds: 1, ..Rules::default() }).await;
     let first = held(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[1, 2]))).await);
-    house.pass_time_of(first.id).await;
+    let stranger = wish(&event, BuyerId::generate(), &[2, 3]);
+    refused(house.inventory.ask(Command::Place(stranger.clone())).await);
+    house.until_over(&first).await;
     let second = held(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[2, 3]))).await);
     assert_eq!(second.state, State::Active);
     let ended = store::hold::load(&house.pool, first.id).await.unwrap().unwrap();
@@ -227,4 +230,37 @@ async fn invariant_10_a_buyers_limit_counts_all_holds_and_is_given_back() {
     let many = wish(&event, buyer, &[8, 9, 10, 11, 12]);
     assert_eq!(refused(house.inventory.ask(Command::Place(many)).await), Refusal::TooMany { max: 4 });
     house.audit().await;
+}
+
+#[tokio::test]
+async fn requests_are_forgotten_after_a_week_and_not_before() {
+    let (house, event) = House::open().await;
+    for seat in 0..3 {
+        held(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[seat]))).await);
+    }
+    house.execute("update request set made_at = now() - interval '6 days'").await;
+    assert_eq!(store::request::forget(&house.pool, 10).await.unwrap(), 0);
+    house.execute("update request set made_at = now() - interval '8 days'").await;
+    assert_eq!(store::request::forget(&house.pool, 2).await.unwrap(), 2);
+    assert_eq!(store::request::forget(&house.pool, 10).await.unwrap(), 1);
+    house.audit().await;
+}
+
+#[tokio::test]
+async fn a_hold_that_cannot_be_cleared_away_does_not_keep_the_others() {
+    let (house, event) = House::open().await;
+    let mut holds = Vec::new();
+    for seat in 0..3 {
+        holds.push(held(
+            house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[seat]))).await,
+        ));
+    }
+    for hold in &holds {
+        house.pass_time_of(hold.id).await;
+    }
+    // What the database refuses for one of them: a seat that the hold no longer keeps.
+    house.execute("alter table seat disable trigger all; update seat set hold = gen_random_uuid() where seat = 1; alter table seat enable trigger all").await;
+    let ids = holds.iter().map(|hold| hold.id).collect();
+    assert_eq!(house.inventory.expire(ids).await.unwrap(), 2);
+    assert_eq!(house.count("select count(*) from seat where state = 'h'").await, 1);
 }

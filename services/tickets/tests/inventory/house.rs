@@ -11,7 +11,7 @@ use livehouse_platform::audit;
 use livehouse_platform::bus::outbox::Bell;
 use livehouse_platform::postgres;
 use livehouse_seating::{Layout, generate};
-use livehouse_testkit::{Template, World};
+use livehouse_testkit::{Template, World, wait_until};
 use livehouse_tickets::catalogue::{Catalogue, Event};
 use livehouse_tickets::domain::command::{Command, Holder, Outcome, Place, Refusal};
 use livehouse_tickets::domain::hold::{AreaItem, Hold, SeatItem};
@@ -138,11 +138,50 @@ impl House {
         self.pool.get().await.unwrap().batch_execute(statement).await.unwrap();
     }
 
+    /// Locks the section of `seat` as a slow batch elsewhere would.
+    pub(crate) async fn lock_section(&self, event: &Event, seat: u32) -> LockedSection {
+        let connection = self.pool.get().await.unwrap();
+        connection.batch_execute("begin").await.unwrap();
+        let section = event.layout.index.seat(seat).unwrap().section.cast_signed();
+        let lock = "select 1 from section where event = $1 and number = $2 for no key update";
+        connection.query_one(lock, &[&event.row.number, &section]).await.unwrap();
+        LockedSection(connection)
+    }
+
+    /// Waits until so many sessions wait for a lock.
+    pub(crate) async fn until_waiting(&self, sessions: i64) {
+        let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+        wait_until("batches wait for the section", Duration::from_secs(10), || async {
+            let found = self.count(waiting).await;
+            if found == sessions { Ok(()) } else { Err(format!("{found} of {sessions} wait")) }
+        })
+        .await;
+    }
+
+    /// Waits until a hold's time is over by the database's clock.
+    pub(crate) async fn until_over(&self, hold: &Hold) {
+        let over = format!("select (clock_timestamp() >= '{}')::int::bigint", hold.expires_at);
+        wait_until("the hold's time is over", Duration::from_secs(10), || async {
+            if self.count(&over).await == 1 { Ok(()) } else { Err(format!("it ends at {}", hold.expires_at)) }
+        })
+        .await;
+    }
+
     /// Moves a hold's expiry to now, as if its time had passed.
     pub(crate) async fn pass_time_of(&self, hold: HoldId) {
         let connection = self.pool.get().await.unwrap();
         let statement = "update hold set created_at = created_at - interval '1 hour', expires_at = clock_timestamp() where id = $1";
         connection.execute(statement, &[&hold.as_uuid()]).await.unwrap();
+    }
+}
+
+/// A section that nobody else can change.
+pub(crate) struct LockedSection(deadpool_postgres::Object);
+
+impl LockedSection {
+    /// Lets the others go on.
+    pub(crate) async fn unlock(self) {
+        self.0.batch_execute("rollback").await.unwrap();
     }
 }
 

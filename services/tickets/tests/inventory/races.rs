@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use livehouse_contract::id::BuyerId;
 use livehouse_seating::generate;
-use livehouse_tickets::domain::command::{Command, Outcome, Refusal};
+use livehouse_tickets::domain::command::{Command, Outcome, Place, Refusal};
 use livehouse_tickets::inventory::Unavailable;
 
 use super::house::{House, Rules, area_wish, held, release, wish};
@@ -147,6 +147,62 @@ async fn h25_overlapping_wishes_on_three_replicas_never_deadlock_or_fail() {
                 && turn % 3 == 0
             {
                 insist(&inventory, release(hold)).await;
+            }
+        })
+    });
+    for done in join_all(asking).await {
+        done.unwrap();
+    }
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(house.count(deadlocks).await, 0);
+    house.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_gets_other_seats_while_it_is_let_go_elsewhere_leaves_no_seat_behind() {
+    let (house, event) = House::open().await;
+    let other = house.replica().await;
+    let hold = held(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[1, 2]))).await);
+
+    // Both batches look at the hold, then wait for its section: what they saw of it is old when they get it.
+    let section = house.lock_section(&event, 1).await;
+    let replacing = {
+        let place = Place { replaces: Some(hold.id), ..wish(&event, hold.buyer, &[2, 3]) };
+        let inventory = house.inventory.clone();
+        tokio::spawn(async move { inventory.ask(Command::Place(place)).await })
+    };
+    house.until_waiting(1).await;
+    let letting_go = {
+        let hold = hold.clone();
+        tokio::spawn(async move { other.ask(release(&hold)).await })
+    };
+    house.until_waiting(2).await;
+    section.unlock().await;
+
+    held(replacing.await.unwrap());
+    held(letting_go.await.unwrap());
+    assert_eq!(house.count("select count(*) from seat where state <> 'f'").await, 0);
+    house.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h25_buyers_who_take_here_and_let_go_there_never_deadlock() {
+    let (house, event) = House::with(Rules {
+        layout: generate::concert_hall(),
+        seats_per_buyer_max: 10_000,
+        ..Rules::default()
+    })
+    .await;
+    let replicas = [house.inventory.clone(), house.replica().await, house.replica().await];
+    let buyers = [BuyerId::generate(), BuyerId::generate(), BuyerId::generate()];
+    let seats = event.layout.index.seat_count();
+    let asking = (0..900_u32).map(|turn| {
+        let inventory = replicas[turn as usize % replicas.len()].clone();
+        let (event, buyer) = (event.clone(), buyers[(turn / 3) as usize % buyers.len()]);
+        tokio::spawn(async move {
+            let place = wish(&event, buyer, &[turn * 2 % seats]);
+            if let Outcome::Done(hold) = insist(&inventory, Command::Place(place)).await {
+                insist(&inventory, release(&hold)).await;
             }
         })
     });

@@ -62,7 +62,8 @@ async fn a_late_payment_for_seats_of_somebody_else_is_refused_and_told() {
     let order = OrderId::generate();
     held(house.inventory.ask(Command::Claim { hold: hold.id, buyer: hold.buyer, order }).await);
     house.pass_time_of(hold.id).await;
-    held(house.inventory.ask(Command::Place(wish(&event, BuyerId::generate(), &[2]))).await);
+    let elsewhere = house.replica().await;
+    held(elsewhere.ask(Command::Place(wish(&event, BuyerId::generate(), &[2]))).await);
     assert_eq!(
         refused(house.inventory.ask(Command::Sell { hold: hold.id, order }).await),
         Refusal::SoldToOthers

@@ -13,6 +13,10 @@ use crate::catalogue::{Catalogue, Event};
 use crate::domain::hold::{EventNumber, Hold, State};
 use crate::domain::world::World;
 
+/// Holds, seats and tickets that one fact lists: at a hundred bytes each a third of what the broker carries in one
+/// message by default.
+const FACT_ENTRIES_MAX: usize = 3_000;
+
 /// Everything that happened to one event.
 #[derive(Default)]
 struct Told {
@@ -67,23 +71,41 @@ fn write(catalogue: &Catalogue, told: BTreeMap<EventNumber, Told>) -> anyhow::Re
     let mut facts = Facts::default();
     for (number, told) in told {
         let event = named(catalogue, number)?.row.id;
-        if !told.placed.is_empty() {
-            facts.push(&HoldsPlaced { event, holds: told.placed })?;
+        for holds in parts(told.placed, |hold| hold.seats.len() + hold.areas.len()) {
+            facts.push(&HoldsPlaced { event, holds })?;
         }
-        if !told.changed.is_empty() {
-            facts.push(&HoldsChanged { event, holds: told.changed })?;
+        for holds in parts(told.changed, |hold| hold.seats.len() + hold.areas.len()) {
+            facts.push(&HoldsChanged { event, holds })?;
         }
-        if !told.ended.is_empty() {
-            facts.push(&HoldsEnded { event, holds: told.ended })?;
+        for holds in parts(told.ended, |_| 0) {
+            facts.push(&HoldsEnded { event, holds })?;
         }
-        if !told.sold.is_empty() {
-            facts.push(&HoldsSold { event, sales: told.sold })?;
+        for sales in parts(told.sold, |sale| sale.tickets.len()) {
+            facts.push(&HoldsSold { event, sales })?;
         }
-        if !told.refused.is_empty() {
-            facts.push(&SalesRefused { event, sales: told.refused })?;
+        for sales in parts(told.refused, |_| 0) {
+            facts.push(&SalesRefused { event, sales })?;
         }
     }
     Ok(facts)
+}
+
+/// Splits a list so that each part fits into one message, by what each entry lists in turn. An entry is never split.
+fn parts<T>(list: Vec<T>, listed: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let mut parts: Vec<Vec<T>> = Vec::new();
+    let mut weight = usize::MAX;
+    for entry in list {
+        let own = 1 + listed(&entry);
+        if weight.saturating_add(own) > FACT_ENTRIES_MAX {
+            parts.push(Vec::new());
+            weight = 0;
+        }
+        weight += own;
+        if let Some(part) = parts.last_mut() {
+            part.push(entry);
+        }
+    }
+    parts
 }
 
 fn named(catalogue: &Catalogue, number: EventNumber) -> anyhow::Result<std::sync::Arc<Event>> {
@@ -122,4 +144,18 @@ fn tickets(event: &Event, world: &World, hold: HoldId) -> Vec<IssuedTicket> {
             area: issue.area.map(|area| event.layout.section_id(area).to_owned()),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_split_where_a_message_would_grow_too_large_and_nothing_is_lost() {
+        assert_eq!(parts(Vec::<u32>::new(), |_| 0), Vec::<Vec<u32>>::new());
+        assert_eq!(parts(vec![1, 2, 3], |_| 10), [[1, 2, 3]]);
+        let each = FACT_ENTRIES_MAX / 2 - 1;
+        assert_eq!(parts(vec![1, 2, 3, 4, 5], |_| each), [vec![1, 2], vec![3, 4], vec![5]]);
+        assert_eq!(parts(vec![1, 2], |_| 10 * FACT_ENTRIES_MAX), [[1], [2]], "an entry is never split");
+    }
 }

@@ -9,6 +9,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
+use super::rows::Places;
 use super::{Error, rows};
 use crate::domain::command::{Command, Place};
 use crate::domain::hold::Hold;
@@ -113,7 +114,7 @@ pub(super) async fn world(
     named: &BTreeSet<HoldId>,
     sections: &BTreeSet<SectionKey>,
     held: &[Hold],
-) -> Result<World, Error> {
+) -> Result<(World, Places), Error> {
     let statements = Statements::prepare(connection).await?;
     let wanted = Wanted::collect(commands, named, sections, held);
     let queries: [(&Statement, &[&(dyn ToSql + Sync)]); 7] = [
@@ -133,22 +134,23 @@ pub(super) async fn world(
             if is_asked { connection.query(statement, values).await } else { Ok(Vec::new()) }
         }));
     let ((), answers) = futures::future::try_join(connection.batch_execute("begin"), reads).await?;
-    let mut world = assemble(&answers)?;
+    let (mut world, places) = assemble(&answers)?;
     let answered: BTreeSet<HoldId> = world.requests.values().map(|request| request.hold).collect();
     if !answered.is_empty() {
         // Requests that were made before are answered again, which is rare.
         world.holds.extend(holds(connection, &answered).await?.into_iter().map(|hold| (hold.id, hold)));
     }
-    Ok(world)
+    Ok((world, places))
 }
 
-fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
+fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<(World, Places)> {
     let [sections, events, seats, named, requests, allowances, overdue] = answers else {
         anyhow::bail!("a batch got {} answers to its seven questions", answers.len());
     };
     let now =
         events.first().map(|row| row.get("now")).ok_or_else(|| anyhow::anyhow!("no clock in the answer"))?;
     let mut world = World { now, ..World::default() };
+    let mut places = Places::default();
     for row in sections {
         let section = Section {
             seq: row.get("seq"),
@@ -157,11 +159,15 @@ fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
             sold: row.get("sold"),
             blocked: row.get("blocked"),
         };
-        world.sections.insert((row.get("event"), row.get::<_, i16>("number").cast_unsigned()), section);
+        let key = (row.get("event"), row.get::<_, i16>("number").cast_unsigned());
+        world.sections.insert(key, section);
+        places.note_section(key, row);
     }
     for row in seats {
         let state = if Guard::SeatsAreLookedAt.is_off() { Seat::Free } else { rows::seat(row)? };
-        world.seats.insert((row.get("event"), row.get::<_, i32>("seat").cast_unsigned()), state);
+        let key = (row.get("event"), row.get::<_, i32>("seat").cast_unsigned());
+        world.seats.insert(key, state);
+        places.note_seat(key, row);
         if let (Some(hold), Some(buyer)) = (row.get("hold"), row.get("buyer")) {
             let claim = Claim { buyer: BuyerId::from_uuid(buyer), expires_at: row.get("expires_at") };
             world.claims.insert(HoldId::from_uuid(hold), claim);
@@ -187,5 +193,5 @@ fn assemble(answers: &[Vec<Row>]) -> anyhow::Result<World> {
         by_event.entry(row.get("event")).or_default().push(HoldId::from_uuid(row.get("id")));
     }
     world.overdue = by_event;
-    Ok(world)
+    Ok((world, places))
 }

@@ -1,12 +1,83 @@
 //! Rows as domain values.
 
+use std::collections::HashMap;
+
+use anyhow::Context;
+use bytes::{BufMut, BytesMut};
 use jiff::Timestamp;
 use livehouse_contract::id::{BuyerId, HoldId, OrderId};
 use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
 use crate::domain::hold::{AreaItem, Hold, SeatItem, State};
 use crate::domain::sale::{Rules, Set};
-use crate::domain::world::Seat;
+use crate::domain::world::{Seat, SeatKey, SectionKey};
+
+/// Where a row is, as the system column `ctid` has it: valid while the row is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    page: u32,
+    item: u16,
+}
+
+impl<'a> FromSql<'a> for Place {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        let [a, b, c, d, e, f] = *raw else { return Err("a row's place has six bytes".into()) };
+        Ok(Self { page: u32::from_be_bytes([a, b, c, d]), item: u16::from_be_bytes([e, f]) })
+    }
+
+    accepts!(TID);
+}
+
+impl ToSql for Place {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.put_u32(self.page);
+        out.put_u16(self.item);
+        Ok(IsNull::No)
+    }
+
+    accepts!(TID);
+    to_sql_checked!();
+}
+
+/// Where the rows are that a batch has read under its locks, and so may write.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    seats: HashMap<SeatKey, Place>,
+    sections: HashMap<SectionKey, Place>,
+}
+
+impl Places {
+    /// Notes where a section is.
+    pub(super) fn note_section(&mut self, key: SectionKey, row: &Row) {
+        self.sections.insert(key, row.get("place"));
+    }
+
+    /// Notes where a seat is.
+    pub(super) fn note_seat(&mut self, key: SeatKey, row: &Row) {
+        self.seats.insert(key, row.get("place"));
+    }
+
+    /// Where a section is. Nothing is written that was not read.
+    pub(super) fn section(&self, key: &SectionKey) -> anyhow::Result<Place> {
+        self.sections
+            .get(key)
+            .copied()
+            .with_context(|| format!("section {} of event {} was not read", key.1, key.0))
+    }
+
+    /// Where a seat is. Nothing is written that was not read.
+    pub(super) fn seat(&self, key: &SeatKey) -> anyhow::Result<Place> {
+        self.seats
+            .get(key)
+            .copied()
+            .with_context(|| format!("seat {} of event {} was not read", key.1, key.0))
+    }
+}
 
 /// A hold, from any statement that selects all its columns.
 pub(in crate::store) fn hold(row: &Row) -> anyhow::Result<Hold> {

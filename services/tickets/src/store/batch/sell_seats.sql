@@ -1,13 +1,7 @@
 with sold as (
     update seat set state = 's'
-    from (
-        select given.hold, found.place
-        from unnest($1::int[], $2::int[], $3::uuid[]) as given (event, seat, hold)
-        cross join lateral (
-            select seat.ctid as place from seat where seat.event = given.event and seat.seat = given.seat offset 0
-        ) as found
-    ) as wanted
+    from unnest($1::tid[], $2::uuid[]) as wanted (place, hold)
     where seat.ctid = wanted.place
       and seat.state = 'h' and seat.hold = wanted.hold
     returning 1)
-select expect_rows((select count(*) from sold), $4::bigint, 'held seats to sell')
+select expect_rows((select count(*) from sold), $3::bigint, 'held seats to sell')

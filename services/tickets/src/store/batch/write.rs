@@ -1,15 +1,17 @@
 //! Writing what a batch decided, and its commit, in one flight. Every statement knows how many rows it must touch and
 //! fails the transaction otherwise, so nothing surprising is ever committed.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use deadpool_postgres::Object;
 use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
-use livehouse_contract::id::HoldId;
 use livehouse_platform::bus::outbox;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::rows::{Place, Places};
 use super::{Error, facts};
 use crate::catalogue::Catalogue;
 use crate::domain::hold::Hold;
@@ -19,21 +21,26 @@ use crate::guard::Guard;
 type Written<'a> = BoxFuture<'a, Result<(), tokio_postgres::Error>>;
 
 /// Writes everything in `world.changes` and commits.
-pub(super) async fn changes(connection: &Object, catalogue: &Catalogue, world: &World) -> Result<(), Error> {
+pub(super) async fn changes(
+    connection: &Object,
+    catalogue: &Catalogue,
+    world: &World,
+    places: &Places,
+) -> Result<(), Error> {
     let changes = &world.changes;
     let facts = facts::of(catalogue, world)?;
-    let rows = HoldRows::placed(world);
+    let seats = SeatRows::collect(changes, places)?;
+    let sections = SectionRows::collect(changes, places)?;
     let next = HoldRows::changed(world);
-    // Sections are locked already; then seats, holds, requests, allowances, tickets, outbox, always in this order.
+    // Sections and known allowances are locked already; then seats, new allowances, holds, requests, tickets, outbox,
+    // always in this order.
     let writes: Vec<Written<'_>> = vec![
-        Box::pin(free_seats(connection, changes)),
-        Box::pin(take_seats(connection, changes)),
-        Box::pin(sell_seats(connection, changes)),
-        Box::pin(count_sections(connection, changes)),
-        Box::pin(place_holds(connection, &rows, world.now)),
+        Box::pin(free_seats(connection, &seats.freed)),
+        Box::pin(take_seats(connection, &seats.taken)),
+        Box::pin(sell_seats(connection, &seats.sold)),
+        Box::pin(count_sections(connection, &sections)),
+        Box::pin(place_holds(connection, world)),
         Box::pin(change_holds(connection, &next)),
-        Box::pin(remember_requests(connection, changes)),
-        Box::pin(count_allowances(connection, changes)),
         Box::pin(return_allowances(connection, changes)),
         Box::pin(issue_tickets(connection, changes)),
         Box::pin(write_facts(connection, &facts)),
@@ -48,109 +55,136 @@ pub(super) async fn changes(connection: &Object, catalogue: &Catalogue, world: &
     Ok(())
 }
 
-const STATEMENTS: [&str; 10] = [
-    include_str!("free_seats.sql"),
-    include_str!("take_seats.sql"),
-    include_str!("sell_seats.sql"),
-    include_str!("count_sections.sql"),
-    include_str!("place_holds.sql"),
-    include_str!("change_holds.sql"),
-    include_str!("remember_requests.sql"),
-    include_str!("count_allowances.sql"),
-    include_str!("return_allowances.sql"),
-    include_str!("issue_tickets.sql"),
-];
+const FREE_SEATS: &str = include_str!("free_seats.sql");
+const TAKE_SEATS: &str = include_str!("take_seats.sql");
+const SELL_SEATS: &str = include_str!("sell_seats.sql");
+const COUNT_SECTIONS: &str = include_str!("count_sections.sql");
+const PLACE_HOLDS: &str = include_str!("place_holds.sql");
+const CHANGE_HOLDS: &str = include_str!("change_holds.sql");
+const RETURN_ALLOWANCES: &str = include_str!("return_allowances.sql");
+const ISSUE_TICKETS: &str = include_str!("issue_tickets.sql");
 
 /// Prepares what was not prepared on this connection before; afterwards no statement waits for another.
 async fn prepare(connection: &Object) -> Result<(), tokio_postgres::Error> {
-    for statement in STATEMENTS {
+    for statement in [
+        FREE_SEATS,
+        &take_seats_statement(),
+        SELL_SEATS,
+        COUNT_SECTIONS,
+        PLACE_HOLDS,
+        CHANGE_HOLDS,
+        RETURN_ALLOWANCES,
+        ISSUE_TICKETS,
+        outbox::APPEND,
+    ] {
         connection.prepare_cached(statement).await?;
     }
-    connection.prepare_cached(outbox::APPEND).await?;
     Ok(())
 }
 
 async fn run(
     connection: &Object,
     statement: &str,
-    values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    values: &[&(dyn ToSql + Sync)],
 ) -> Result<(), tokio_postgres::Error> {
     let statement = connection.prepare_cached(statement).await?;
     connection.query(&statement, values).await.map(drop)
 }
 
-/// Seats that end in one way, as columns: events, seats, holds.
-fn seats_where(
-    changes: &Changes,
-    fits: impl Fn(Seat, Seat) -> Option<HoldId>,
-) -> (Vec<i32>, Vec<i32>, Vec<Uuid>) {
-    let mut columns = (Vec::new(), Vec::new(), Vec::new());
-    for ((event, seat), (before, after)) in &changes.seats {
-        if let Some(hold) = fits(*before, *after) {
-            columns.0.push(*event);
-            columns.1.push(seat.cast_signed());
-            columns.2.push(hold.as_uuid());
+/// Seats that change in one way, as columns.
+#[derive(Default)]
+struct SeatColumns {
+    places: Vec<Place>,
+    letters: Vec<&'static str>,
+    holds: Vec<Uuid>,
+}
+
+/// Changed seats by what happens to them.
+#[derive(Default)]
+struct SeatRows {
+    freed: SeatColumns,
+    taken: SeatColumns,
+    sold: SeatColumns,
+}
+
+impl SeatRows {
+    fn collect(changes: &Changes, places: &Places) -> anyhow::Result<Self> {
+        let mut rows = Self::default();
+        for (key, change) in &changes.seats {
+            let (columns, letter, hold) = match change {
+                (Seat::Held(hold), Seat::Free) => (&mut rows.freed, "f", hold),
+                (Seat::Free, Seat::Held(hold)) => (&mut rows.taken, "h", hold),
+                (Seat::Free, Seat::Sold(hold)) => (&mut rows.taken, "s", hold),
+                (Seat::Held(_), Seat::Sold(hold)) => (&mut rows.sold, "s", hold),
+                (Seat::Sold(before), Seat::Sold(after)) if before == after => continue,
+                (before, after) => {
+                    anyhow::bail!("seat {} of event {} cannot go from {before:?} to {after:?}", key.1, key.0)
+                }
+            };
+            columns.places.push(places.seat(key)?);
+            columns.letters.push(letter);
+            columns.holds.push(hold.as_uuid());
         }
+        Ok(rows)
     }
-    columns
 }
 
-async fn free_seats(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {
-    let (events, seats, holds) = seats_where(changes, |before, after| match (before, after) {
-        (Seat::Held(hold), Seat::Free) => Some(hold),
-        _ => None,
-    });
-    if events.is_empty() {
+async fn free_seats(connection: &Object, seats: &SeatColumns) -> Result<(), tokio_postgres::Error> {
+    if seats.places.is_empty() {
         return Ok(());
     }
-    run(connection, STATEMENTS[0], &[&events, &seats, &holds, &(events.len() as i64)]).await
+    run(connection, FREE_SEATS, &[&seats.places, &seats.holds, &(seats.places.len() as i64)]).await
 }
 
-async fn take_seats(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {
-    let letters: Vec<&str> = changes
-        .seats
-        .values()
-        .filter_map(|(before, after)| match (before, after) {
-            (Seat::Free, Seat::Held(_)) => Some("h"),
-            (Seat::Free, Seat::Sold(_)) => Some("s"),
-            _ => None,
-        })
-        .collect();
-    let (events, seats, holds) = seats_where(changes, |before, after| match (before, after) {
-        (Seat::Free, Seat::Held(hold) | Seat::Sold(hold)) => Some(hold),
-        _ => None,
-    });
-    if events.is_empty() {
+async fn take_seats(connection: &Object, seats: &SeatColumns) -> Result<(), tokio_postgres::Error> {
+    if seats.places.is_empty() {
         return Ok(());
     }
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-        [&events, &seats, &letters, &holds, &(events.len() as i64)];
+    let values: [&(dyn ToSql + Sync); 4] =
+        [&seats.places, &seats.letters, &seats.holds, &(seats.places.len() as i64)];
+    run(connection, &take_seats_statement(), &values).await
+}
+
+fn take_seats_statement() -> Cow<'static, str> {
     if Guard::OnlyFreeSeatsAreTaken.is_off() {
-        return run(connection, &STATEMENTS[1].replace("and seat.state = 'f'", ""), &values).await;
+        return TAKE_SEATS.replace("and seat.state = 'f'", "").into();
     }
-    run(connection, STATEMENTS[1], &values).await
+    TAKE_SEATS.into()
 }
 
-async fn sell_seats(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {
-    let (events, seats, holds) = seats_where(changes, |before, after| match (before, after) {
-        (Seat::Held(_), Seat::Sold(hold)) => Some(hold),
-        _ => None,
-    });
-    if events.is_empty() {
+async fn sell_seats(connection: &Object, seats: &SeatColumns) -> Result<(), tokio_postgres::Error> {
+    if seats.places.is_empty() {
         return Ok(());
     }
-    run(connection, STATEMENTS[2], &[&events, &seats, &holds, &(events.len() as i64)]).await
+    run(connection, SELL_SEATS, &[&seats.places, &seats.holds, &(seats.places.len() as i64)]).await
 }
 
-async fn count_sections(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {
-    if changes.sections.is_empty() {
+/// Changed sections as columns.
+#[derive(Default)]
+struct SectionRows {
+    places: Vec<Place>,
+    held: Vec<i32>,
+    sold: Vec<i32>,
+}
+
+impl SectionRows {
+    fn collect(changes: &Changes, places: &Places) -> anyhow::Result<Self> {
+        let mut rows = Self::default();
+        for (key, by) in &changes.sections {
+            rows.places.push(places.section(key)?);
+            rows.held.push(by.held);
+            rows.sold.push(by.sold);
+        }
+        Ok(rows)
+    }
+}
+
+async fn count_sections(connection: &Object, sections: &SectionRows) -> Result<(), tokio_postgres::Error> {
+    if sections.places.is_empty() {
         return Ok(());
     }
-    let events: Vec<i32> = changes.sections.keys().map(|key| key.0).collect();
-    let numbers: Vec<i16> = changes.sections.keys().map(|key| key.1.cast_signed()).collect();
-    let held: Vec<i32> = changes.sections.values().map(|by| by.held).collect();
-    let sold: Vec<i32> = changes.sections.values().map(|by| by.sold).collect();
-    run(connection, STATEMENTS[3], &[&events, &numbers, &held, &sold, &(events.len() as i64)]).await
+    let count = sections.places.len() as i64;
+    run(connection, COUNT_SECTIONS, &[&sections.places, &sections.held, &sections.sold, &count]).await
 }
 
 /// Holds as columns. Lists within a hold travel as text, because arrays of arrays of different lengths do not exist.
@@ -215,30 +249,38 @@ fn list<T: std::fmt::Display>(items: impl Iterator<Item = T>) -> String {
     text
 }
 
-async fn place_holds(
-    connection: &Object,
-    rows: &HoldRows,
-    now: Timestamp,
-) -> Result<(), tokio_postgres::Error> {
-    if rows.ids.is_empty() {
+async fn place_holds(connection: &Object, world: &World) -> Result<(), tokio_postgres::Error> {
+    let changes = &world.changes;
+    let holds = HoldRows::placed(world);
+    let requests = RequestRows::collect(changes);
+    let more = AllowanceRows::collect(changes, |by| by > 0);
+    if holds.ids.is_empty() && requests.buyers.is_empty() && more.events.is_empty() {
         return Ok(());
     }
     run(
         connection,
-        STATEMENTS[4],
+        PLACE_HOLDS,
         &[
-            &rows.ids,
-            &rows.events,
-            &rows.buyers,
-            &rows.seats,
-            &rows.seat_sections,
-            &rows.seat_prices,
-            &rows.areas,
-            &rows.area_units,
-            &rows.area_prices,
-            &now,
-            &rows.expires_at,
-            &rows.hard_deadlines,
+            &holds.ids,
+            &holds.events,
+            &holds.buyers,
+            &holds.seats,
+            &holds.seat_sections,
+            &holds.seat_prices,
+            &holds.areas,
+            &holds.area_units,
+            &holds.area_prices,
+            &world.now,
+            &holds.expires_at,
+            &holds.hard_deadlines,
+            &requests.buyers,
+            &requests.keys,
+            &requests.fingerprints,
+            &requests.holds,
+            &more.events,
+            &more.buyers,
+            &more.units,
+            &more.units_max,
         ],
     )
     .await
@@ -250,7 +292,7 @@ async fn change_holds(connection: &Object, rows: &HoldRows) -> Result<(), tokio_
     }
     run(
         connection,
-        STATEMENTS[5],
+        CHANGE_HOLDS,
         &[
             &rows.ids,
             &rows.states,
@@ -269,38 +311,57 @@ async fn change_holds(connection: &Object, rows: &HoldRows) -> Result<(), tokio_
     .await
 }
 
-async fn remember_requests(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {
-    if changes.requests.is_empty() {
-        return Ok(());
-    }
-    let buyers: Vec<Uuid> = changes.requests.keys().map(|key| key.0.as_uuid()).collect();
-    let keys: Vec<&str> = changes.requests.keys().map(|key| key.1.as_str()).collect();
-    let fingerprints: Vec<Uuid> = changes.requests.values().map(|request| request.fingerprint).collect();
-    let holds: Vec<Uuid> = changes.requests.values().map(|request| request.hold.as_uuid()).collect();
-    run(connection, STATEMENTS[6], &[&buyers, &keys, &fingerprints, &holds]).await
+/// Requests as columns.
+#[derive(Default)]
+struct RequestRows<'a> {
+    buyers: Vec<Uuid>,
+    keys: Vec<&'a str>,
+    fingerprints: Vec<Uuid>,
+    holds: Vec<Uuid>,
 }
 
-async fn count_allowances(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {
-    let more = || changes.allowances.iter().filter(|(_, (by, _))| *by > 0);
-    let events: Vec<i32> = more().map(|(key, _)| key.0).collect();
-    if events.is_empty() {
-        return Ok(());
+impl<'a> RequestRows<'a> {
+    fn collect(changes: &'a Changes) -> Self {
+        let mut rows = Self::default();
+        for ((buyer, key), request) in &changes.requests {
+            rows.buyers.push(buyer.as_uuid());
+            rows.keys.push(key);
+            rows.fingerprints.push(request.fingerprint);
+            rows.holds.push(request.hold.as_uuid());
+        }
+        rows
     }
-    let buyers: Vec<Uuid> = more().map(|(key, _)| key.1.as_uuid()).collect();
-    let by: Vec<i32> = more().map(|(_, (by, _))| *by).collect();
-    let max: Vec<i32> = more().map(|(_, (_, max))| max.cast_signed()).collect();
-    run(connection, STATEMENTS[7], &[&events, &buyers, &by, &max]).await
+}
+
+/// Changes of what buyers have, as columns; `units` without their sign.
+#[derive(Default)]
+struct AllowanceRows {
+    events: Vec<i32>,
+    buyers: Vec<Uuid>,
+    units: Vec<i32>,
+    units_max: Vec<i32>,
+}
+
+impl AllowanceRows {
+    fn collect(changes: &Changes, fits: impl Fn(i32) -> bool) -> Self {
+        let mut rows = Self::default();
+        for ((event, buyer), (by, max)) in changes.allowances.iter().filter(|(_, (by, _))| fits(*by)) {
+            rows.events.push(*event);
+            rows.buyers.push(buyer.as_uuid());
+            rows.units.push(by.abs());
+            rows.units_max.push(max.cast_signed());
+        }
+        rows
+    }
 }
 
 async fn return_allowances(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {
-    let less = || changes.allowances.iter().filter(|(_, (by, _))| *by < 0);
-    let events: Vec<i32> = less().map(|(key, _)| key.0).collect();
-    if events.is_empty() {
+    let less = AllowanceRows::collect(changes, |by| by < 0);
+    if less.events.is_empty() {
         return Ok(());
     }
-    let buyers: Vec<Uuid> = less().map(|(key, _)| key.1.as_uuid()).collect();
-    let by: Vec<i32> = less().map(|(_, (by, _))| -*by).collect();
-    run(connection, STATEMENTS[8], &[&events, &buyers, &by, &(events.len() as i64)]).await
+    let count = less.events.len() as i64;
+    run(connection, RETURN_ALLOWANCES, &[&less.events, &less.buyers, &less.units, &count]).await
 }
 
 async fn issue_tickets(connection: &Object, changes: &Changes) -> Result<(), tokio_postgres::Error> {
@@ -315,7 +376,7 @@ async fn issue_tickets(connection: &Object, changes: &Changes) -> Result<(), tok
         changes.tickets.iter().map(|issue| issue.area.map(u16::cast_signed)).collect();
     let holds: Vec<Uuid> = changes.tickets.iter().map(|issue| issue.hold.as_uuid()).collect();
     let orders: Vec<Uuid> = changes.tickets.iter().map(|issue| issue.order.as_uuid()).collect();
-    run(connection, STATEMENTS[9], &[&ids, &events, &seats, &areas, &holds, &orders]).await
+    run(connection, ISSUE_TICKETS, &[&ids, &events, &seats, &areas, &holds, &orders]).await
 }
 
 async fn write_facts(connection: &Object, facts: &outbox::Facts) -> Result<(), tokio_postgres::Error> {
