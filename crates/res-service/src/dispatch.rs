@@ -329,10 +329,12 @@ async fn get(service: &Service, message: Message, reply: Subject) {
         Err(error) => return service.answer_error(reply, &error, name).await,
     };
     let received = Instant::now();
+    let route = Route::new(definition, name);
     let Some(slot) = service.gets().enter(reply.clone(), received) else {
+        // A gateway that was refreshing the resource keeps an old state now.
+        service.resets().follow_up(service, &route.name);
         return service.answer_busy(reply).await;
     };
-    let route = Route::new(definition, name);
     let Message { subject, payload, headers, .. } = message;
     route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
 }
@@ -365,6 +367,7 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
     service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
     let received = Instant::now();
     let Some(slot) = service.gets().enter(reply.clone(), received) else {
+        service.resets().follow_up(service, &route.name);
         return service.answer_busy(reply).await;
     };
     let query = Get::parse_query(&message.payload).unwrap_or_default();

@@ -103,6 +103,7 @@ async fn find_owner(service: Service, get: IncomingGet) {
         let now = Instant::now();
         if now >= get.received + GET_TIME_MAX {
             count(&service.statistics().ownerless_gets);
+            service.resets().follow_up(&service, &get.route.name);
             let error = Error::internal(format!("no replica owns {key:?} and answers"));
             return service.answer_error(get.reply, &error, &get.route.name).await;
         }

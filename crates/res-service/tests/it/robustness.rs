@@ -145,6 +145,50 @@ async fn a_full_service_refuses_at_once_with_its_own_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d8_a_get_refused_for_want_of_room_is_asked_for_again() {
+    let world = World::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    let slow = Resource::model("slow", move |_: Get| {
+        let gate = Arc::clone(&waiting);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Model::from_serialize(&json!({"x": 1}))
+        }
+    });
+    let quick = Resource::model("quick", |_: Get| async { Model::from_serialize(&json!({"x": 2})) });
+    let service = Builder::new("test")
+        .queue_capacity(1)
+        .resource(slow.owned_by_name(1))
+        .resource(quick.owned_by_name(1))
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    let mut wire = world.listen().await;
+    let held = world.answers("get.test.slow", "");
+    let refused = async {
+        eventually(
+            "a get is in work",
+            || service.statistics().get_requests.load(Ordering::Relaxed),
+            |gets| *gets == 1,
+        )
+        .await;
+        let refused = world.ask("get.test.quick", "").await;
+        gate.add_permits(1);
+        refused
+    };
+    let (_, refused) = tokio::join!(held, refused);
+    assert_eq!(refused["error"]["message"], "Busy");
+    // The wire gives up after a while and says what it has seen.
+    loop {
+        let (_, reset) = wire.next_where(|subject| subject == "system.reset").await;
+        if reset == r#"{"resources":["test.quick"]}"# {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d10_a_stopping_service_finishes_what_it_has_taken_and_takes_no_more() {
     let world = World::new().await;
     let gate = Arc::new(Semaphore::new(0));
