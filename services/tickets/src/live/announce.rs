@@ -2,7 +2,7 @@
 //!
 //! These messages are hints, not facts: they carry a section's `seq`, so the owner notices when one is missing.
 
-use livehouse_contract::id::{EventId, HoldId};
+use livehouse_contract::id::EventId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,6 @@ use crate::domain::world::World;
 
 /// Subject of the changes of one event: `live.tickets.event.<event>`.
 pub const EVENT_SUBJECT: &str = "live.tickets.event";
-/// Subject of changed holds.
-pub const HOLD_SUBJECT: &str = "live.tickets.hold";
 
 /// What one commit changed in one section or area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,10 +75,6 @@ impl Voice {
     async fn announce(&self, catalogue: &Catalogue, world: &World) {
         for (event, change) in changes_of(catalogue, world) {
             self.send(format!("{EVENT_SUBJECT}.{event}"), &change).await;
-        }
-        let holds: Vec<HoldId> = world.changes.changed.keys().copied().collect();
-        if !holds.is_empty() {
-            self.send(HOLD_SUBJECT.to_owned(), &holds).await;
         }
     }
 

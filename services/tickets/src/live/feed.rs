@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use futures::StreamExt;
+use livehouse_contract::fact::Fact;
+use livehouse_contract::fact::tickets::{HoldsChanged, HoldsEnded, HoldsSold};
 use livehouse_contract::id::{EventId, HoldId};
 use livehouse_contract::path;
 use res_service::Service;
 use tokio_util::sync::CancellationToken;
 
-use super::announce::{EVENT_SUBJECT, EventChange, HOLD_SUBJECT};
+use super::announce::{EVENT_SUBJECT, EventChange};
 use super::view::EventView;
 use crate::catalogue::{Catalogue, Event};
 use crate::domain::hold::{EventNumber, SectionNumber};
@@ -152,7 +154,27 @@ fn note_refused(refreshed: Result<bool, res_service::Error>) {
     }
 }
 
-/// Applies announcements until `stop`.
+/// The facts that change holds already placed.
+const HOLD_FACTS: [&str; 3] = [HoldsChanged::SUBJECT, HoldsEnded::SUBJECT, HoldsSold::SUBJECT];
+
+/// The holds that a fact is about.
+fn told_holds(subject: &str, payload: &[u8]) -> Result<Vec<HoldId>, serde_json::Error> {
+    Ok(match subject {
+        HoldsChanged::SUBJECT => {
+            serde_json::from_slice::<HoldsChanged>(payload)?.holds.iter().map(|told| told.hold).collect()
+        }
+        HoldsEnded::SUBJECT => {
+            serde_json::from_slice::<HoldsEnded>(payload)?.holds.iter().map(|told| told.hold).collect()
+        }
+        HoldsSold::SUBJECT => {
+            serde_json::from_slice::<HoldsSold>(payload)?.sales.iter().map(|told| told.hold).collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// Applies announcements until `stop`. What single holds have become is taken from the facts: they are in the outbox, so
+/// they are published even if the replica that decided them is gone.
 pub async fn listen(
     client: async_nats::Client,
     views: Arc<Views>,
@@ -161,7 +183,9 @@ pub async fn listen(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut events = client.subscribe(format!("{EVENT_SUBJECT}.*")).await?;
-    let mut holds = client.subscribe(HOLD_SUBJECT).await?;
+    let mut holds = futures::stream::select_all(
+        futures::future::try_join_all(HOLD_FACTS.map(|subject| client.subscribe(subject))).await?,
+    );
     client.flush().await?;
     loop {
         tokio::select! {
@@ -180,8 +204,13 @@ pub async fn listen(
                 refresh(&service, &views, event, &changed);
             }
             Some(message) = holds.next() => {
-                for hold in serde_json::from_slice::<Vec<HoldId>>(&message.payload).unwrap_or_default() {
-                    note_refused(service.try_refresh(path::hold(hold)));
+                match told_holds(&message.subject, &message.payload) {
+                    Ok(holds) => {
+                        for hold in holds {
+                            note_refused(service.try_refresh(path::hold(hold)));
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "a fact about holds could not be read"),
                 }
             }
             else => return Ok(()),
