@@ -14,7 +14,6 @@ struct Counter {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Add {
     by: u64,
 }
