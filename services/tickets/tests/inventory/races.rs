@@ -39,7 +39,7 @@ async fn h01_ten_thousand_clients_one_seat_one_winner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h02_units_of_an_area_are_never_sold_beyond_its_capacity() {
+async fn h02_invariant_2_units_of_an_area_are_never_sold_beyond_its_capacity() {
     let rules = Rules { layout: generate::club(), seats_per_hold_max: 10, ..Rules::default() };
     let (house, event) = House::with(rules).await;
     let capacity = event.layout.capacity(event.layout.index.section_count());
