@@ -85,7 +85,8 @@ async fn owner_of(stage: &Stage, event: EventId) -> &Replica {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h50_h51_invariants_3_17_18_every_viewer_ends_with_the_database_though_owners_are_killed_in_mid_sale() {
+async fn h50_h51_invariants_3_17_18_every_viewer_ends_with_the_database_though_owners_are_killed_in_mid_sale()
+{
     let report = watched_sale("").await;
     println!("{} resources compared, {} pushes seen", report.compared, report.changes);
     assert_eq!(report.compared, 9 * EVENTS * RESOURCES + 3 * RESOURCES);
