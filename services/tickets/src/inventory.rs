@@ -16,6 +16,7 @@ use deadpool_postgres::Pool;
 use livehouse_contract::id::HoldId;
 use livehouse_platform::bus::outbox::Bell;
 use livehouse_platform::retry::Backoff;
+use livehouse_platform::stop::Tasks;
 use tokio::sync::{mpsc, oneshot};
 
 use self::taken::TakenSeats;
@@ -92,7 +93,8 @@ struct Shared {
 }
 
 impl Inventory {
-    /// Starts `lanes` lanes over `pool`, which must have at least as many connections.
+    /// Starts `lanes` lanes over `pool`, which must have at least as many connections. They run until the last clone of
+    /// this is dropped.
     #[must_use]
     pub fn start(
         pool: Pool,
@@ -100,11 +102,12 @@ impl Inventory {
         announcer: Announcer,
         bell: Bell,
         lanes: usize,
+        tasks: &Tasks,
     ) -> Self {
         let shared = Arc::new(Shared { pool, catalogue, announcer, bell, taken: TakenSeats::default() });
         let lanes = (0..lanes).map(|_| {
             let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS_MAX / lanes);
-            tokio::spawn(lane(shared.clone(), waiting));
+            tasks.spawn("lane of the inventory", lane(shared.clone(), waiting));
             queue
         });
         Self { lanes: lanes.collect(), shared }

@@ -5,21 +5,34 @@ mod order_closed;
 mod order_paid;
 
 use async_nats::jetstream;
-use livehouse_platform::bus::consumer::consume;
-use tokio_util::sync::CancellationToken;
+use livehouse_platform::bus::consumer::{NotNow, consume};
+use livehouse_platform::stop::Tasks;
 
-use crate::inventory::Inventory;
+use crate::domain::command::{Command, Outcome};
+use crate::inventory::{Inventory, Unavailable};
 
-/// Starts all reactions; they end with `stop`.
-pub fn start(jetstream: &jetstream::Context, inventory: &Inventory, stop: &CancellationToken) {
+/// Starts all reactions; they end with the process.
+pub fn start(jetstream: &jetstream::Context, inventory: &Inventory, tasks: &Tasks) {
     let paid = inventory.clone();
-    tokio::spawn(consume(jetstream.clone(), "tickets-order_paid", stop.clone(), move |delivered| {
+    let consumed = consume(jetstream.clone(), "tickets-order_paid", tasks.stop().clone(), move |delivered| {
         let inventory = paid.clone();
         async move { order_paid::react(&inventory, delivered.fact).await }
-    }));
+    });
+    tasks.spawn("tickets-order_paid", consumed);
     let closed = inventory.clone();
-    tokio::spawn(consume(jetstream.clone(), "tickets-order_closed", stop.clone(), move |delivered| {
-        let inventory = closed.clone();
-        async move { order_closed::react(&inventory, delivered.fact).await }
-    }));
+    let consumed =
+        consume(jetstream.clone(), "tickets-order_closed", tasks.stop().clone(), move |delivered| {
+            let inventory = closed.clone();
+            async move { order_closed::react(&inventory, delivered.fact).await }
+        });
+    tasks.spawn("tickets-order_closed", consumed);
+}
+
+/// Asks the inventory. That it is busy says nothing against the fact: it comes again, however often.
+async fn ask(inventory: &Inventory, command: Command) -> anyhow::Result<Outcome> {
+    match inventory.ask(command).await {
+        Ok(outcome) => Ok(outcome),
+        Err(Unavailable::Busy) => Err(NotNow::because(Unavailable::Busy).into()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -8,7 +8,8 @@ use livehouse_platform::bus::{self, outbox};
 use livehouse_platform::health::{self, Condition, Health};
 use livehouse_platform::keydb::KeyDb;
 use livehouse_platform::options::Database;
-use livehouse_platform::{postgres, stop};
+use livehouse_platform::postgres;
+use livehouse_platform::stop::{self, Tasks};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Context};
@@ -56,13 +57,15 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
         return Ok(());
     }
     catalogue.reload().await?;
-    let jetstream = bus::ensure_streams(&client).await?;
+    let Some(jetstream) = bus::streams(&client, &stop).await else { return Ok(()) };
     let bell = outbox::Bell::default();
     let lanes = options.batch_lanes.max(1);
     // One connection more than lanes, for the sweep of overdue holds.
     let lane_pool = postgres::pool_of(&postgres::url(&options.database)?, lanes + 1, NAME, LANE_SETTINGS)?;
-    let announcer = Announcer::start(client.clone(), catalogue.clone());
-    let inventory = Inventory::start(lane_pool.clone(), catalogue.clone(), announcer, bell.clone(), lanes);
+    let tasks = Tasks::new(stop.clone());
+    let announcer = Announcer::start(client.clone(), catalogue.clone(), &tasks);
+    let inventory =
+        Inventory::start(lane_pool.clone(), catalogue.clone(), announcer, bell.clone(), lanes, &tasks);
     let views = Arc::new(Views::new(pool.clone(), catalogue.clone()));
     let context = Context {
         inventory: inventory.clone(),
@@ -74,21 +77,18 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     let service = api::start(client.clone(), &replica, &context).await.context("cannot start answering")?;
     health.set("live", Condition::Up);
     let seed = i64::from_ne_bytes(uuid::Uuid::now_v7().as_u128().to_ne_bytes()[..8].try_into()?);
-    let relay = tokio::spawn(outbox::relay(pool.clone(), jetstream.clone(), bell, stopped.clone()));
-    tokio::spawn(feed::listen(
-        client.clone(),
-        views.clone(),
-        inventory.clone(),
-        service.clone(),
-        stopped.clone(),
-    ));
-    tokio::spawn(feed::compare(views.clone(), service.clone(), stop.clone()));
-    tokio::spawn(tick::catalogue::run(catalogue.clone(), views, service.clone(), stop.clone()));
-    tokio::spawn(tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), stop.clone()));
-    tokio::spawn(tick::requests::run(pool.clone(), stop.clone()));
-    tokio::spawn(tick::expiry::run(lane_pool, inventory.clone(), seed, stop.clone()));
-    tokio::spawn(api::claim::serve(client, context, stop.clone()));
-    react::start(&jetstream, &inventory, &stop);
+    let relaying = outbox::relay(pool.clone(), jetstream.clone(), bell, stopped.clone());
+    let relay = tasks.spawn("outbox relay", relaying);
+    let listening =
+        feed::listen(client.clone(), views.clone(), inventory.clone(), service.clone(), stopped.clone());
+    tasks.spawn("announced changes", listening);
+    tasks.spawn("views compared", feed::compare(views.clone(), service.clone(), stop.clone()));
+    tasks.spawn("catalogue", tick::catalogue::run(catalogue.clone(), views, service.clone(), stop.clone()));
+    tasks.spawn("layouts", tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), stop.clone()));
+    tasks.spawn("old requests", tick::requests::run(pool, stop.clone()));
+    tasks.spawn("overdue holds", tick::expiry::run(lane_pool, inventory.clone(), seed, stop.clone()));
+    tasks.spawn("claims", api::claim::serve(client, context, stop.clone()));
+    react::start(&jetstream, &inventory, &tasks);
     tracing::info!(replica, "tickets is serving");
 
     stop.cancelled().await;
@@ -100,5 +100,5 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     // What is in the outbox stays there for the next process; a relay in the middle of a batch may finish it.
     let _finished = tokio::time::timeout(Duration::from_secs(1), relay).await;
     tracing::info!(replica, "tickets has stopped");
-    Ok(())
+    tasks.outcome()
 }

@@ -2,10 +2,12 @@
 //!
 //! These messages are hints, not facts: they carry a section's `seq`, so the owner notices when one is missing.
 
-use livehouse_contract::id::EventId;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use livehouse_contract::id::EventId;
+use livehouse_platform::stop::Tasks;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::catalogue::Catalogue;
@@ -49,10 +51,10 @@ pub struct Announcer {
 impl Announcer {
     /// Announces over `client`, until all clones are dropped.
     #[must_use]
-    pub fn start(client: async_nats::Client, catalogue: Arc<Catalogue>) -> Self {
+    pub fn start(client: async_nats::Client, catalogue: Arc<Catalogue>, tasks: &Tasks) -> Self {
         let (worlds, mut waiting) = mpsc::channel(WAITING_MAX);
         let voice = Voice { client };
-        tokio::spawn(async move {
+        tasks.spawn("announcements", async move {
             while let Some(world) = waiting.recv().await {
                 voice.announce(&catalogue, &world).await;
             }

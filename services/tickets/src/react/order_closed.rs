@@ -7,7 +7,7 @@ use crate::inventory::Inventory;
 
 pub(super) async fn react(inventory: &Inventory, fact: OrderClosed) -> anyhow::Result<()> {
     let command = Command::Release { hold: fact.hold, by: Holder::Order(fact.order) };
-    match inventory.ask(command).await? {
+    match super::ask(inventory, command).await? {
         // A hold that has ended otherwise keeps nothing that could be let go.
         Outcome::Done(_) | Outcome::Refused(_) => Ok(()),
     }

@@ -10,6 +10,7 @@ use livehouse_contract::money::Currency;
 use livehouse_platform::audit;
 use livehouse_platform::bus::outbox::Bell;
 use livehouse_platform::postgres;
+use livehouse_platform::stop::Tasks;
 use livehouse_seating::{Layout, generate};
 use livehouse_testkit::{Template, World, wait_until};
 use livehouse_tickets::catalogue::{Catalogue, Event};
@@ -19,6 +20,7 @@ use livehouse_tickets::inventory::{Inventory, Unavailable};
 use livehouse_tickets::live::announce::Announcer;
 use livehouse_tickets::store::import::{self, NewEvent, NewVenue};
 use livehouse_tickets::{publish, store};
+use tokio_util::sync::CancellationToken;
 
 /// The migrated, empty database of the service.
 pub(crate) const TICKETS: Template = Template {
@@ -82,13 +84,9 @@ impl House {
 
     async fn inventory(world: &World, pool: &Pool, catalogue: &Arc<Catalogue>) -> Inventory {
         let client = async_nats::connect(world.nats().url()).await.unwrap();
-        Inventory::start(
-            pool.clone(),
-            catalogue.clone(),
-            Announcer::start(client, catalogue.clone()),
-            Bell::default(),
-            2,
-        )
+        let tasks = Tasks::new(CancellationToken::new());
+        let announcer = Announcer::start(client, catalogue.clone(), &tasks);
+        Inventory::start(pool.clone(), catalogue.clone(), announcer, Bell::default(), 2, &tasks)
     }
 
     /// Another replica of the service over the same database.
