@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::jetstream::{self, stream};
 use livehouse_contract::path;
+use tokio_util::sync::CancellationToken;
 
 use crate::health::{Condition, Health};
 
@@ -74,8 +75,53 @@ pub async fn connect(url: &str, name: &str, health: Health) -> anyhow::Result<as
     Ok(client)
 }
 
-/// Makes the streams of facts and dead letters if they are not there. Waits for the broker up to a minute.
+/// How long [`ensure_streams`] waits for the broker: a command at a terminal should say that it is not there.
+const STREAMS_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Waits until the broker is connected, or until `stop`: a service may start before its broker. Answers whether it is.
+pub async fn until_connected(client: &async_nats::Client, stop: &CancellationToken) -> bool {
+    let mut backoff = crate::retry::Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
+    while client.connection_state() != async_nats::connection::State::Connected {
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = tokio::time::sleep(backoff.next_delay()) => {}
+        }
+    }
+    true
+}
+
+/// Makes the streams of facts and dead letters if they are not there. Waits for the broker until `stop`, and answers
+/// nothing if that came first.
+pub async fn streams(client: &async_nats::Client, stop: &CancellationToken) -> Option<jetstream::Context> {
+    let mut backoff = crate::retry::Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    loop {
+        let made = tokio::select! {
+            () = stop.cancelled() => return None,
+            made = make_streams(client) => made,
+        };
+        match made {
+            Ok(jetstream) => return Some(jetstream),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "waiting for JetStream"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(backoff.next_delay()) => {}
+        }
+    }
+}
+
+/// Like [`streams`] for who cannot be told to stop: waits for the broker up to a minute, then fails.
 pub async fn ensure_streams(client: &async_nats::Client) -> anyhow::Result<jetstream::Context> {
+    let never = CancellationToken::new();
+    match tokio::time::timeout(STREAMS_DEADLINE, streams(client, &never)).await {
+        Ok(Some(jetstream)) => Ok(jetstream),
+        Ok(None) | Err(_) => anyhow::bail!(
+            "JetStream was not ready within {STREAMS_DEADLINE:?}: is the broker there, with JetStream switched on?"
+        ),
+    }
+}
+
+async fn make_streams(client: &async_nats::Client) -> anyhow::Result<jetstream::Context> {
     let jetstream = jetstream::new(client.clone());
     let streams = [
         stream::Config {
@@ -94,23 +140,12 @@ pub async fn ensure_streams(client: &async_nats::Client) -> anyhow::Result<jetst
             ..Default::default()
         },
     ];
-    let mut backoff = crate::retry::Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     for config in streams {
-        loop {
-            match jetstream.get_or_create_stream(config.clone()).await {
-                Ok(_) => break,
-                Err(error) if tokio::time::Instant::now() < deadline => {
-                    tracing::info!(stream = config.name, %error, "JetStream is not ready yet");
-                    tokio::time::sleep(backoff.next_delay()).await;
-                }
-                Err(error) => {
-                    return Err(
-                        anyhow::Error::new(error).context(format!("cannot make the stream {}", config.name))
-                    );
-                }
-            }
-        }
+        let name = config.name.clone();
+        jetstream
+            .get_or_create_stream(config)
+            .await
+            .with_context(|| format!("cannot make the stream {name}"))?;
     }
     Ok(jetstream)
 }

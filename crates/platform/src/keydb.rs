@@ -14,9 +14,21 @@ const ANSWER_DEADLINE: Duration = Duration::from_millis(100);
 /// How often it is asked whether it is there.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// This process was told of no KeyDB: nothing was ever kept there.
+    #[error("no KeyDB is configured")]
+    NotConfigured,
+    /// It is away, slow, or answered with an error. What it holds is not known now.
+    #[error("KeyDB did not answer within {ANSWER_DEADLINE:?}")]
+    Silent,
+}
+
 /// A connection that may not be there. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct KeyDb {
+    is_configured: bool,
     connection: Arc<RwLock<Option<ConnectionManager>>>,
 }
 
@@ -25,7 +37,7 @@ impl KeyDb {
     /// URL it is degraded from the start and stays so.
     #[must_use]
     pub fn connect(url: Option<&str>, health: Health, stop: CancellationToken) -> Self {
-        let keydb = Self::default();
+        let keydb = Self { is_configured: url.is_some(), ..Self::default() };
         health.set("keydb", Condition::Degraded);
         let Some(client) = url.and_then(|url| {
             redis::Client::open(url)
@@ -66,7 +78,19 @@ impl KeyDb {
 
     /// The answer to `command`, or nothing if KeyDB is away, slow, or answers with an error.
     pub async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
-        let mut connection = self.connection.read().await.clone()?;
-        tokio::time::timeout(ANSWER_DEADLINE, command.query_async::<T>(&mut connection)).await.ok()?.ok()
+        self.answer(command).await.ok()
+    }
+
+    /// The answer to `command`, or why there is none: for who must tell "it is not there" from "it cannot be asked".
+    pub async fn answer<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Unanswered> {
+        if !self.is_configured {
+            return Err(Unanswered::NotConfigured);
+        }
+        let connection = self.connection.read().await.clone();
+        let mut connection = connection.ok_or(Unanswered::Silent)?;
+        match tokio::time::timeout(ANSWER_DEADLINE, command.query_async::<T>(&mut connection)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) | Err(_) => Err(Unanswered::Silent),
+        }
     }
 }

@@ -14,11 +14,14 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use res_service::{BoxError, Holding, Lease};
 
+use crate::postgres::Borrowed;
+
 /// How long a holding is good for after it was asked for. The view of a dead owner's events is stale for as
 /// long, so it is short; rounds come at a quarter of it.
 const TIME_TO_LIVE: Duration = Duration::from_secs(2);
-/// A round that takes longer than this is given up: its answer would be nearly worthless.
-const ROUND_DEADLINE: Duration = Duration::from_secs(1);
+/// A round or a release that takes longer than this is given up. The library waits for a third of the time to live; this
+/// is a little shorter, so that the reason is told from here and time is left for another try before holdings run out.
+const ROUND_DEADLINE: Duration = Duration::from_millis(600);
 
 const SEEN: &str = "insert into lease_replica (replica, seen_until) values ($1, clock_timestamp() + $2::float8 * interval '1 second') \
     on conflict (replica) do update set seen_until = excluded.seen_until";
@@ -33,7 +36,11 @@ const CLAIM: &str = "update lease set holder = $1, epoch = epoch + 1, \
 const LIVE: &str = "select count(*) from lease_replica where seen_until > clock_timestamp()";
 const MAP: &str =
     "select key, holder, epoch from lease where holder is not null and expires_at > clock_timestamp()";
-const RELEASE: &str = "update lease set holder = null where holder = $1 and key = any($2::text[])";
+/// Who holds nothing after its release is not counted as a replica any more: it stops, and the others' shares must
+/// grow at once. If it does not stop, its next round counts it again.
+const RELEASE: &str = "with released as (update lease set holder = null where holder = $1 and key = any($2::text[])) \
+    delete from lease_replica where replica = $1 and not exists (select from lease \
+        where holder = $1 and expires_at > clock_timestamp() and key <> all($2::text[]))";
 
 /// A [`Lease`] kept in a service's database.
 pub struct PostgresLease {
@@ -51,7 +58,7 @@ impl PostgresLease {
 
     async fn round_in_database(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
         let seconds = TIME_TO_LIVE.as_secs_f64();
-        let mut connection = self.pool.get().await?;
+        let mut connection = Borrowed::from(&self.pool).await?;
         let transaction = connection.transaction().await?;
         transaction.execute(SEEN, &[&replica, &seconds]).await?;
         transaction.execute(FORGET, &[]).await?;
@@ -65,6 +72,7 @@ impl PostgresLease {
         }
         let rows = transaction.query(MAP, &[]).await?;
         transaction.commit().await?;
+        connection.give_back();
         let holdings: Vec<Holding> = rows
             .iter()
             .map(|row| Holding {
@@ -89,9 +97,15 @@ impl Lease for PostgresLease {
     }
 
     async fn release(&self, replica: &str, keys: &[String]) -> Result<(), BoxError> {
-        let connection = self.pool.get().await?;
-        connection.execute(RELEASE, &[&replica, &keys]).await?;
-        Ok(())
+        let release = async {
+            let connection = Borrowed::from(&self.pool).await?;
+            connection.execute(RELEASE, &[&replica, &keys]).await?;
+            connection.give_back();
+            Ok(())
+        };
+        tokio::time::timeout(ROUND_DEADLINE, release)
+            .await
+            .map_err(|_| "the database did not answer a release of leases in time")?
     }
 
     async fn surrender(&self, _replica: &str) -> Result<Vec<String>, BoxError> {

@@ -1,10 +1,13 @@
 //! PostgreSQL: the pool, and migrations under an advisory lock.
 
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
-use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio_postgres::NoTls;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +21,16 @@ const MIGRATION_LOCK: i64 = 0x6c69_7665_686f_7573;
 /// take longer is worth less than the connection it blocks.
 const SESSION_OPTIONS: &str =
     "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s";
+
+/// A connection without traffic is probed after this time, and given up after [`PROBE_TRIES`] probes without an answer.
+/// A peer that vanished (a lost machine, a firewall that forgot) sends nothing that would tell.
+const IDLE_BEFORE_PROBE: Duration = Duration::from_secs(5);
+/// Between two probes of an idle connection.
+const IDLE_PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// Probes without an answer before a connection is given up.
+const PROBE_TRIES: u32 = 3;
+/// What was sent and not acknowledged by the peer's kernel for so long ends the connection.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
 /// How often the database is asked whether it is there.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
@@ -44,11 +57,7 @@ pub fn pool(options: &Database, application: &str) -> anyhow::Result<Pool> {
 /// A pool of at most `connections_max` connections to `url`, each with `settings` (`-c name=value …`) besides the
 /// usual ones.
 pub fn pool_of(url: &str, connections_max: usize, application: &str, settings: &str) -> anyhow::Result<Pool> {
-    let mut config = tokio_postgres::Config::from_str(url).map_err(|_| {
-        anyhow::anyhow!("the database URL is not valid: expected postgres://user:password@host:port/database")
-    })?;
-    config.application_name(application);
-    config.options(format!("{SESSION_OPTIONS} {settings}")).connect_timeout(Duration::from_secs(3));
+    let config = config(url, application, settings)?;
     let manager =
         Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     let timeouts = Timeouts {
@@ -63,6 +72,64 @@ pub fn pool_of(url: &str, connections_max: usize, application: &str, settings: &
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)
         .build()?)
+}
+
+fn config(url: &str, application: &str, settings: &str) -> anyhow::Result<tokio_postgres::Config> {
+    let mut config = tokio_postgres::Config::from_str(url).map_err(|_| {
+        anyhow::anyhow!("the database URL is not valid: expected postgres://user:password@host:port/database")
+    })?;
+    config
+        .application_name(application)
+        .options(format!("{SESSION_OPTIONS} {settings}"))
+        .connect_timeout(Duration::from_secs(3))
+        .keepalives(true)
+        .keepalives_idle(IDLE_BEFORE_PROBE)
+        .keepalives_interval(IDLE_PROBE_INTERVAL)
+        .keepalives_retries(PROBE_TRIES)
+        .tcp_user_timeout(UNACKNOWLEDGED_MAX);
+    Ok(config)
+}
+
+/// A connection that goes back to its pool only by [`Borrowed::give_back`], and is closed otherwise.
+///
+/// For work with a deadline: when its future is dropped in the middle, the connection still waits for an answer that
+/// may never come, and whoever took it next from the pool would wait behind that.
+#[derive(Debug)]
+pub struct Borrowed(Option<Object>);
+
+impl Borrowed {
+    /// Takes a connection from the pool.
+    pub async fn from(pool: &Pool) -> Result<Self, PoolError> {
+        Ok(Self(Some(pool.get().await?)))
+    }
+
+    /// All that was asked was answered: the connection is as good as before.
+    pub fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Deref for Borrowed {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        self.0.as_ref().expect("it is taken out only by what consumes this")
+    }
+}
+
+impl DerefMut for Borrowed {
+    fn deref_mut(&mut self) -> &mut Object {
+        self.0.as_mut().expect("it is taken out only by what consumes this")
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            // Closing it also ends what the database still does for it.
+            drop(Object::take(connection));
+        }
+    }
 }
 
 /// Brings the database to the newest migration. Several processes may call it at once: one works, the others
@@ -93,8 +160,10 @@ pub fn watch(pool: Pool, health: Health, stop: CancellationToken) {
                 () = stop.cancelled() => return,
             }
             let probe = async {
-                let connection = pool.get().await.ok()?;
-                connection.simple_query("select 1").await.ok()
+                let connection = Borrowed::from(&pool).await.ok()?;
+                connection.simple_query("select 1").await.ok()?;
+                connection.give_back();
+                Some(())
             };
             let answered = tokio::time::timeout(Duration::from_secs(2), probe).await.ok().flatten();
             health.set("postgres", if answered.is_some() { Condition::Up } else { Condition::Down });
@@ -123,5 +192,20 @@ pub async fn until_migrated(pool: &Pool, marker: &str, stop: &CancellationToken)
             () = stop.cancelled() => return false,
             () = tokio::time::sleep(backoff.next_delay()) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_whose_peer_vanished_is_given_up_within_seconds() {
+        let config = config("postgres://somebody@127.0.0.1/orders", "test", "").expect("the URL is valid");
+        assert!(config.get_keepalives());
+        let retries = config.get_keepalives_retries().expect("probes are limited");
+        let interval = config.get_keepalives_interval().expect("probes have an interval");
+        assert!(config.get_keepalives_idle() + interval * retries <= Duration::from_secs(15));
+        assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(10)));
     }
 }

@@ -1,4 +1,8 @@
-//! Being told to stop.
+//! Being told to stop, and noticing what stopped by itself.
+
+mod tasks;
+
+pub use tasks::{Outcome, Tasks};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

@@ -65,7 +65,11 @@ fn me(connections: Connections) -> Resource {
         let connections = connections.clone();
         async move {
             let connection: String = get.parameter("cid")?;
-            let buyer = connections.buyer(&connection).await.ok_or(Error::NOT_FOUND)?;
+            let known = connections.buyer(&connection).await;
+            // KeyDB's absence is told by its condition; a line for every page would say no more.
+            let known =
+                known.map_err(|_| Error::TIMEOUT.message("Who this is cannot be told at this moment"))?;
+            let buyer = known.ok_or(Error::NOT_FOUND)?;
             Model::from_serialize(&Me { buyer, name: None, roles: Data(Vec::new()), signed_in: false })
         }
     })

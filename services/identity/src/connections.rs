@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use livehouse_contract::id::BuyerId;
-use livehouse_platform::keydb::KeyDb;
+use livehouse_platform::keydb::{KeyDb, Unanswered};
 use lru::LruCache;
 
 /// Connections remembered in this process.
@@ -38,14 +38,19 @@ impl Connections {
         let _kept: Option<String> = self.keydb.ask(&command).await;
     }
 
-    /// Who is behind a connection, as far as it is known.
-    pub async fn buyer(&self, connection: &str) -> Option<BuyerId> {
+    /// Who is behind a connection; nobody if it never had a session. An error if that cannot be known now: to take
+    /// silence for nobody would delete in every browser what is shown of its own.
+    pub async fn buyer(&self, connection: &str) -> Result<Option<BuyerId>, Unanswered> {
         let near = self.near.lock().unwrap_or_else(PoisonError::into_inner).get(connection).copied();
         if near.is_some() {
-            return near;
+            return Ok(near);
         }
-        let kept: Option<String> = self.keydb.ask(redis::cmd("GET").arg(key(connection))).await;
-        kept?.parse().ok()
+        match self.keydb.answer::<Option<String>>(redis::cmd("GET").arg(key(connection))).await {
+            Ok(kept) => Ok(kept.and_then(|kept| kept.parse().ok())),
+            // Without KeyDB this process is all there is to ask.
+            Err(Unanswered::NotConfigured) => Ok(None),
+            Err(Unanswered::Silent) => Err(Unanswered::Silent),
+        }
     }
 }
 

@@ -28,6 +28,9 @@ pub async fn run(options: Serve) -> anyhow::Result<()> {
     let key = Key::from_file(&options.session_key_file)?;
     let keydb = KeyDb::connect(options.common.keydb_url.as_deref(), health.clone(), stopped.clone());
     let client = bus::connect(&options.common.nats_url, &replica, health.clone()).await?;
+    if !bus::until_connected(&client, &stop).await {
+        return Ok(());
+    }
     let service =
         api::start(client, &replica, key, Connections::new(keydb)).await.context("cannot start answering")?;
     health.set("live", Condition::Up);

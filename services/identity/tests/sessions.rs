@@ -144,3 +144,42 @@ async fn invariant_21_an_open_connection_is_known_after_the_service_was_killed_a
     .await;
     assert_eq!(taken_for(&door.guest(buyer).await).await, Some(buyer), "a new connection without KeyDB");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_keydb_hangs_an_unknown_connection_is_an_error_and_not_nobody() {
+    let door = Door::open().await;
+    let buyer = BuyerId::generate();
+    let before = door.guest(buyer).await;
+    door.identity.kill().await;
+    door.identity.restart().await.unwrap();
+    wait_until("a service that is connected with KeyDB", PATIENCE, || async {
+        let (_, body) = door.identity.get("/readyz").await?;
+        if body.contains(r#""keydb":"up""#) { Ok(()) } else { Err(body) }
+    })
+    .await;
+    door.world.keydb().pause();
+    let error = before.subscribe(ME).await.unwrap_err();
+    door.world.keydb().resume();
+    assert_ne!(error.code, "system.notFound", "silence was taken for an answer: {error}");
+    wait_until("the buyer again", PATIENCE, || async {
+        match before.subscribe(ME).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code == "system.notFound" => panic!("the connection was forgotten"),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_waits_for_its_broker_for_as_long_as_it_takes() {
+    let world = World::builder().nats().start().await.unwrap();
+    world.nats().kill().await;
+    let late = async {
+        // Longer than any single request to the broker may take.
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        world.nats().restart().await.unwrap();
+    };
+    let (identity, ()) = tokio::join!(world.service("livehouse-identity").start(), late);
+    identity.unwrap();
+}

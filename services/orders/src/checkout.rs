@@ -138,15 +138,30 @@ impl Checkout {
     }
 
     /// Ends an order whose time is over and whose hold's end was never told.
-    pub async fn expire(&self, id: OrderId) -> anyhow::Result<()> {
+    ///
+    /// The tickets service is asked first: the hold may have been extended by a fact that is still on its way. Without
+    /// its answer ([`Error::Busy`]) nothing is decided, for nobody else knows whose the seats are.
+    pub async fn expire(&self, id: OrderId) -> Result<(), Error> {
+        let Some(order) = store::load(&self.pool, id).await? else { return Ok(()) };
+        let hold = match self.claim(&order).await? {
+            ClaimHoldAnswer::Claimed(hold) => Some(hold),
+            ClaimHoldAnswer::NotActive => None,
+            ClaimHoldAnswer::Busy => return Err(Error::Busy),
+        };
         let mut connection = self.pool.get().await?;
         let transaction = connection.transaction().await?;
         let Some(order) = store::lock(&transaction, id).await? else { return Ok(()) };
-        if let Next::To(state) = order.state.next(Happening::TimeOver) {
+        let is_extended = match hold {
+            Some(hold) => store::extend(&transaction, id, hold.expires_at, hold.version).await?,
+            None => false,
+        };
+        // With a time that was not known here the next look decides, by the database's clock.
+        if !is_extended {
+            let Next::To(state) = order.state.next(Happening::TimeOver) else { return Ok(()) };
             self.close(&transaction, &order, state, OrderEnd::Expired).await?;
-            transaction.commit().await?;
-            self.changed(&order).await;
         }
+        transaction.commit().await?;
+        self.changed(&order).await;
         Ok(())
     }
 

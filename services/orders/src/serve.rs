@@ -7,7 +7,8 @@ use livehouse_platform::bus::{self, outbox};
 use livehouse_platform::health::{self, Condition, Health};
 use livehouse_platform::keydb::KeyDb;
 use livehouse_platform::options::Database;
-use livehouse_platform::{postgres, stop};
+use livehouse_platform::postgres;
+use livehouse_platform::stop::{self, Tasks};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkout::Checkout;
@@ -40,7 +41,7 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     postgres::watch(pool.clone(), health.clone(), stopped.clone());
     let _keydb = KeyDb::connect(options.common.keydb_url.as_deref(), health.clone(), stopped.clone());
     let client = bus::connect(&options.common.nats_url, &replica, health.clone()).await?;
-    let jetstream = bus::ensure_streams(&client).await?;
+    let Some(jetstream) = bus::streams(&client, &stop).await else { return Ok(()) };
     if !postgres::until_migrated(&pool, "orders", &stop).await {
         return Ok(());
     }
@@ -48,10 +49,13 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     let checkout = Checkout { pool: pool.clone(), client: client.clone(), bell: bell.clone() };
     let service = api::start(client.clone(), &replica, &checkout).await.context("cannot start answering")?;
     health.set("live", Condition::Up);
-    let relay = tokio::spawn(outbox::relay(pool, jetstream.clone(), bell, stopped.clone()));
-    tokio::spawn(live::listen(client, service.clone(), stopped.clone()));
-    tokio::spawn(tick::run(checkout.clone(), stop.clone()));
-    react::start(&jetstream, &checkout, &stop);
+    let tasks = Tasks::new(stop.clone());
+    let relaying = outbox::relay(pool.clone(), jetstream.clone(), bell, stopped.clone());
+    let relay = tasks.spawn("outbox relay", relaying);
+    tasks.spawn("announced orders", live::listen(client, service.clone(), stopped.clone()));
+    tasks.spawn("changed orders", live::compare(pool, service.clone(), stop.clone()));
+    tasks.spawn("overdue orders", tick::run(checkout.clone(), stop.clone()));
+    react::start(&jetstream, &checkout, &tasks);
     tracing::info!(replica, "orders is serving");
 
     stop.cancelled().await;
@@ -62,5 +66,5 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     stopped.cancel();
     let _finished = tokio::time::timeout(Duration::from_secs(1), relay).await;
     tracing::info!(replica, "orders has stopped");
-    Ok(())
+    tasks.outcome()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use livehouse_platform::bus::inbox;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, Error};
 use crate::store::order as store;
 
 /// How often to look for overdue orders.
@@ -35,7 +35,12 @@ pub async fn run(checkout: Checkout, stop: CancellationToken) {
 
 async fn expire_overdue(checkout: &Checkout) -> anyhow::Result<()> {
     for order in store::overdue(&checkout.pool).await? {
-        checkout.expire(order).await?;
+        match checkout.expire(order).await {
+            Ok(()) => {}
+            // Who does not answer for one order does not answer for the others either.
+            Err(Error::Busy) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use axum::http::HeaderMap;
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use livehouse_contract::path::LAYOUT_BUCKET;
 use lru::LruCache;
 use tokio::io::AsyncReadExt;
+use tokio::sync::Semaphore;
 
 /// Layouts kept in memory: some hundred kilobytes each.
 const LAYOUTS_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
@@ -19,6 +20,13 @@ const LAYOUTS_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 const LAYOUT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// How long the bus may take for one.
 const FETCH_DEADLINE: Duration = Duration::from_secs(10);
+/// Layouts that are fetched at the same time. The address comes from anybody; the bus has other work too.
+const FETCHES_MAX: usize = 32;
+/// Addresses of nothing that are remembered, and how long: a layout that is published later is found then.
+const ABSENT_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+const ABSENT_AGE_MAX: Duration = Duration::from_secs(5);
+/// Layouts that somebody waits for or waited for lately.
+const AWAITED_MAX: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 /// Strong enough for a file that is sent thousands of times, quick enough for the first who waits.
 const BROTLI_QUALITY: u32 = 6;
 
@@ -65,8 +73,11 @@ impl Encoded {
 pub struct Layouts {
     jetstream: jetstream::Context,
     kept: Mutex<LruCache<String, Arc<Encoded>>>,
-    /// One fetch at a time: everybody who opens a new sale asks for the same layout.
-    fetching: tokio::sync::Mutex<()>,
+    /// Hashes that had no layout a moment ago.
+    absent: Mutex<LruCache<String, Instant>>,
+    /// One fetch a layout at a time: everybody who opens a new sale asks for the same one.
+    awaited: Mutex<LruCache<String, Arc<tokio::sync::Mutex<()>>>>,
+    fetches: Semaphore,
 }
 
 impl Layouts {
@@ -76,7 +87,9 @@ impl Layouts {
         Self {
             jetstream,
             kept: Mutex::new(LruCache::new(LAYOUTS_MAX)),
-            fetching: tokio::sync::Mutex::default(),
+            absent: Mutex::new(LruCache::new(ABSENT_MAX)),
+            awaited: Mutex::new(LruCache::new(AWAITED_MAX)),
+            fetches: Semaphore::new(FETCHES_MAX),
         }
     }
 
@@ -88,17 +101,37 @@ impl Layouts {
         if let Some(kept) = self.kept(hash) {
             return Ok(Some(kept));
         }
-        let _one_at_a_time = self.fetching.lock().await;
+        let awaited = {
+            let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+            awaited.get_or_insert(hash.to_owned(), Arc::default).clone()
+        };
+        let _one_at_a_time = awaited.lock().await;
         if let Some(kept) = self.kept(hash) {
             return Ok(Some(kept));
         }
-        let fetched = tokio::time::timeout(FETCH_DEADLINE, self.fetch(hash))
+        if self.is_absent(hash) {
+            return Ok(None);
+        }
+        let fetching = async {
+            let _place = self.fetches.acquire().await?;
+            self.fetch(hash).await
+        };
+        let fetched = tokio::time::timeout(FETCH_DEADLINE, fetching)
             .await
             .map_err(|_| anyhow::anyhow!("the bus did not send layout {hash} within {FETCH_DEADLINE:?}"))??;
-        let Some(plain) = fetched else { return Ok(None) };
+        let Some(plain) = fetched else {
+            let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+            absent.put(hash.to_owned(), Instant::now());
+            return Ok(None);
+        };
         let encoded = Arc::new(tokio::task::spawn_blocking(move || Encoded::new(plain)).await??);
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(hash.to_owned(), encoded.clone());
         Ok(Some(encoded))
+    }
+
+    fn is_absent(&self, hash: &str) -> bool {
+        let absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        absent.peek(hash).is_some_and(|at| at.elapsed() < ABSENT_AGE_MAX)
     }
 
     fn kept(&self, hash: &str) -> Option<Arc<Encoded>> {

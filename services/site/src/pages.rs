@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use futures::future::join_all;
 use jiff::Timestamp;
 use minijinja::context;
 use serde_json::json;
@@ -114,13 +115,14 @@ async fn events(State(context): Shared, uri: Uri) -> Result<Response, Failure> {
     let events = context.sale.events().await?;
     let mut cards = Vec::with_capacity(events.len());
     let mut data = Vec::with_capacity(events.len());
-    for event in events.iter() {
-        let availability = context.sale.availability(event.id).await;
+    // All at once: one event that is slow to answer is waited for once, and not before all others.
+    let availabilities = join_all(events.iter().map(|event| context.sale.availability(event.id))).await;
+    for (event, availability) in events.iter().zip(availabilities) {
         data.push(json!({
             "id": event.id, "status": event.status, "startsAt": event.starts_at, "timeZone": event.time_zone,
             "onSaleAt": event.on_sale_at, "total": availability.as_ref().map(|it| it.total)
         }));
-        cards.push(card::card(event, availability.as_ref()));
+        cards.push(card::card(event, availability.as_deref()));
     }
     Ok(context.pages.render(
         "events.html",
@@ -138,9 +140,9 @@ async fn event(State(context): Shared, Path(name): Path<String>) -> Result<Respo
     let availability = context.sale.availability(event.id).await;
     let layout = format!("/layouts/{}.json", event.layout);
     let categories = context.categories(&event.layout).await;
-    let page = card::page(&event, availability.as_ref(), &layout, &categories);
+    let page = card::page(&event, availability.as_deref(), &layout, &categories);
     let path = format!("/events/{}", event.slug);
-    let data = json!({"event": event, "layoutUrl": layout, "availability": availability});
+    let data = json!({"event": event, "layoutUrl": layout, "availability": availability.as_deref()});
     Ok(context.pages.render("event.html", &path, "event", context! { event => page }, data))
 }
 

@@ -1,20 +1,36 @@
 //! Events and what is left of them, as the live view has it: read through Resgate's HTTP API, whose cache is the one
 //! that browsers see.
 
+mod kept;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
 use livehouse_contract::id::EventId;
 use livehouse_contract::money::Money;
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::Mutex;
 
-/// The list of events is asked for at most this often, however many people come.
-const LIST_AGE_MAX: Duration = Duration::from_millis(800);
+use self::kept::{Kept, Terms};
+
+/// The list of events is asked for at most this often, however many people come. It hardly changes: an old list is worth
+/// more than none.
+const LIST: Terms = Terms {
+    fresh: Duration::from_millis(800),
+    stale_max: Duration::from_secs(600),
+    patience: Duration::from_millis(500),
+    failure: Duration::from_secs(1),
+};
+/// What is left of an event changes all the time; the page's script asks again, and after this time an old number would
+/// mislead whoever has none.
+const LEFT: Terms = Terms { stale_max: Duration::from_secs(15), ..LIST };
+/// Events whose availability is kept.
+const LEFT_EVENTS_MAX: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 /// Resgate's own limit is three seconds.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(4);
 
@@ -77,18 +93,27 @@ struct Referenced {
     model: Option<Event>,
 }
 
+/// What is left of an event; nothing when there is no such event.
+type Left = Option<Arc<Availability>>;
+
 /// The sale as this process knows it.
 pub struct Sale {
     http: reqwest::Client,
     resgate: String,
-    list: Mutex<Option<(Instant, Arc<Vec<Event>>)>>,
+    list: Kept<Arc<Vec<Event>>>,
+    left: Mutex<LruCache<EventId, Arc<Kept<Left>>>>,
 }
 
 impl Sale {
     /// Asks Resgate at this address.
     pub fn new(resgate: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(ANSWER_DEADLINE).build()?;
-        Ok(Self { http, resgate: resgate.trim_end_matches('/').to_owned(), list: Mutex::default() })
+        Ok(Self {
+            http,
+            resgate: resgate.trim_end_matches('/').to_owned(),
+            list: Kept::new(LIST),
+            left: Mutex::new(LruCache::new(LEFT_EVENTS_MAX)),
+        })
     }
 
     async fn ask<T: for<'a> Deserialize<'a>>(&self, resource: &str) -> anyhow::Result<Option<T>> {
@@ -107,19 +132,13 @@ impl Sale {
         Ok(Some(answer.json().await.with_context(|| format!("{resource} could not be read"))?))
     }
 
-    /// All listed events, soonest first.
+    /// All listed events, soonest first. When Resgate does not answer now, the last list that it gave.
     pub async fn events(&self) -> anyhow::Result<Arc<Vec<Event>>> {
-        let mut list = self.list.lock().await;
-        if let Some((read, events)) = list.as_ref()
-            && read.elapsed() < LIST_AGE_MAX
-        {
-            return Ok(events.clone());
-        }
-        let references: Vec<Referenced> = self.ask("tickets.events").await?.unwrap_or_default();
-        let events: Arc<Vec<Event>> =
-            Arc::new(references.into_iter().filter_map(|reference| reference.model).collect());
-        *list = Some((Instant::now(), events.clone()));
-        Ok(events)
+        let asking = async {
+            let references: Vec<Referenced> = self.ask("tickets.events").await?.unwrap_or_default();
+            Ok(Arc::new(references.into_iter().filter_map(|reference| reference.model).collect()))
+        };
+        self.list.get(asking).await
     }
 
     /// The event of a slug or id.
@@ -135,9 +154,22 @@ impl Sale {
     }
 
     /// What is left of an event; nothing when it cannot be told now. A page without it is still a page.
-    pub async fn availability(&self, event: EventId) -> Option<Availability> {
-        let asked = self.ask(&livehouse_contract::path::availability(event)).await;
-        asked.inspect_err(|error| tracing::warn!(error = format!("{error:#}"), event.id = %event, "availability is unknown")).ok()?
+    pub async fn availability(&self, event: EventId) -> Option<Arc<Availability>> {
+        let kept = {
+            let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+            left.get_or_insert(event, || Arc::new(Kept::new(LEFT))).clone()
+        };
+        let asking = async {
+            let asked = self.ask::<Availability>(&livehouse_contract::path::availability(event)).await?;
+            Ok(asked.map(Arc::new))
+        };
+        match kept.get(asking).await {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), event.id = %event, "availability is unknown");
+                None
+            }
+        }
     }
 
     /// Does Resgate answer?

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
+use livehouse_platform::bus;
 use livehouse_platform::health::{self, Condition, Health};
 use livehouse_platform::session::Key;
-use livehouse_platform::{bus, stop};
+use livehouse_platform::stop::{self, Tasks};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +45,8 @@ pub async fn run(options: Serve) -> anyhow::Result<()> {
         layouts: Layouts::new(jetstream::new(client)),
         pages: pages::Pages::new(assets, &site_url, &options.live_url)?,
     });
-    watch_resgate(context.clone(), health, stop.clone());
+    let tasks = Tasks::new(stop.clone());
+    tasks.spawn("watch of Resgate", watch_resgate(context.clone(), health, stop.clone()));
     let guard = Guard::new(key, &site_url, &options.live_url)?;
     let routes = pages::routes(context, guard, &options);
     tracing::info!(replica, %address, site_url, "site is serving");
@@ -58,20 +60,18 @@ pub async fn run(options: Serve) -> anyhow::Result<()> {
         () = deadline => tracing::warn!("requests were still open at the end of the stop"),
     }
     tracing::info!(replica, "site has stopped");
-    Ok(())
+    tasks.outcome()
 }
 
-fn watch_resgate(context: Arc<Context>, health: Health, stop: CancellationToken) {
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(PROBE_INTERVAL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            let condition = if context.sale.is_reachable().await { Condition::Up } else { Condition::Down };
-            health.set("resgate", condition);
+async fn watch_resgate(context: Arc<Context>, health: Health, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(PROBE_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
         }
-    });
+        let condition = if context.sale.is_reachable().await { Condition::Up } else { Condition::Down };
+        health.set("resgate", condition);
+    }
 }

@@ -1,23 +1,39 @@
-//! Consuming facts: durable, explicitly acknowledged, tried a bounded number of times.
+//! Consuming facts: durable, explicitly acknowledged, and given up only when the fact itself is wrong.
+//!
+//! A handler fails in one of two ways. What passes by itself (no database, a full queue: see [`NotNow`]) puts the fact
+//! off, for as long as it takes. Anything else counts as a failure of the fact, and [`FAILURES_MAX`] of them make it a
+//! dead letter.
+
+mod failure;
 
 use std::future::Future;
-use std::time::Duration;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::{self, AckKind};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use livehouse_contract::fact::Fact;
 use livehouse_contract::id::FactId;
 use livehouse_contract::path;
 use tokio_util::sync::CancellationToken;
 
+use self::failure::{Failures, passes_by_itself};
 use super::{FACT_ID_HEADER, dead_letter};
 use crate::retry::Backoff;
 
-/// A fact is tried this often before it becomes a dead letter.
-pub const TRIES_MAX: i64 = 6;
+pub use self::failure::NotNow;
+
+/// So many failures that do not pass by themselves make a fact a dead letter.
+pub const FAILURES_MAX: u32 = 6;
+/// The longest that a fact is put off.
+const PUT_OFF_MAX: Duration = Duration::from_secs(15);
+/// A consumer that ran so long before it broke comes back as quickly as at first.
+const GOOD_RUN: Duration = Duration::from_secs(15);
 /// An unanswered delivery is repeated after this time.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// The longest wait between two tries of a fact that failed.
+const DELAY_MAX: Duration = Duration::from_secs(10);
 /// Facts in flight at one replica.
 const CONCURRENT_MAX: usize = 64;
 
@@ -28,13 +44,14 @@ pub struct Delivered<F> {
     pub id: FactId,
     /// What happened.
     pub fact: F,
-    /// Which try this is, from 1.
+    /// Which delivery this is, from 1; those that were put off count as well.
     pub tries: i64,
 }
 
 /// Consumes facts of kind `F` until `stop`. `consumer` names the durable position, shared by all replicas of a
-/// service: `orders-holds_ended`. The handler must survive duplicates and any order; when it fails the fact
-/// comes again later, and after [`TRIES_MAX`] tries it becomes a dead letter.
+/// service: `orders-holds_ended`. The handler must survive duplicates and any order. When it fails the fact comes again
+/// later: without end while the failure passes by itself, else until [`FAILURES_MAX`] make it a dead letter. A handler
+/// that takes longer than 15 seconds is dropped and counts as put off; one that panics has failed.
 pub async fn consume<F, H, W>(
     jetstream: jetstream::Context,
     consumer: &'static str,
@@ -46,11 +63,17 @@ pub async fn consume<F, H, W>(
     W: Future<Output = anyhow::Result<()>> + Send,
 {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    let failures = Failures::new();
+    let consuming = Consuming { jetstream: &jetstream, consumer, handler: &handler, failures: &failures };
     while !stop.is_cancelled() {
+        let started = Instant::now();
         let consumed = tokio::select! {
             () = stop.cancelled() => return,
-            consumed = consume_until_broken(&jetstream, consumer, &handler) => consumed,
+            consumed = consume_until_broken(&consuming, &mut backoff) => consumed,
         };
+        if started.elapsed() > GOOD_RUN {
+            backoff.reset();
+        }
         if let Err(error) = consumed {
             tracing::warn!(
                 consumer,
@@ -65,17 +88,25 @@ pub async fn consume<F, H, W>(
     }
 }
 
-async fn consume_until_broken<F, H, W>(
-    jetstream: &jetstream::Context,
+/// What belongs together while facts are consumed.
+struct Consuming<'a, H> {
+    jetstream: &'a jetstream::Context,
     consumer: &'static str,
-    handler: &H,
+    handler: &'a H,
+    failures: &'a Failures,
+}
+
+async fn consume_until_broken<F, H, W>(
+    consuming: &Consuming<'_, H>,
+    backoff: &mut Backoff,
 ) -> anyhow::Result<()>
 where
     F: Fact,
     H: Fn(Delivered<F>) -> W + Send + Sync,
     W: Future<Output = anyhow::Result<()>> + Send,
 {
-    let stream = jetstream.get_stream(path::FACT_STREAM).await?;
+    let consumer = consuming.consumer;
+    let stream = consuming.jetstream.get_stream(path::FACT_STREAM).await?;
     let config = pull::Config {
         durable_name: Some(consumer.to_owned()),
         filter_subject: F::SUBJECT.to_owned(),
@@ -95,18 +126,17 @@ where
         .messages()
         .await?;
     let mut handled = messages
-        .map(|message| async move { handle_message::<F, H, W>(jetstream, consumer, handler, message?).await })
+        .map(|message| async move { handle_message::<F, H, W>(consuming, message?).await })
         .buffer_unordered(CONCURRENT_MAX);
     while let Some(outcome) = handled.next().await {
         outcome?;
+        backoff.reset();
     }
     Ok(())
 }
 
 async fn handle_message<F, H, W>(
-    jetstream: &jetstream::Context,
-    consumer: &'static str,
-    handler: &H,
+    consuming: &Consuming<'_, H>,
     message: jetstream::Message,
 ) -> anyhow::Result<()>
 where
@@ -114,37 +144,49 @@ where
     H: Fn(Delivered<F>) -> W + Send + Sync,
     W: Future<Output = anyhow::Result<()>> + Send,
 {
-    let tries = message.info().map_or(1, |info| info.delivered);
+    let Consuming { jetstream, consumer, handler, failures } = *consuming;
+    let (tries, position) = message.info().map_or((1, 0), |info| (info.delivered, info.stream_sequence));
     let outcome = match read::<F>(&message, tries) {
-        Ok(delivered) => {
-            let handled = tokio::time::timeout(ANSWER_DEADLINE / 2, handler(delivered)).await;
-            handled.unwrap_or_else(|_| {
-                Err(anyhow::anyhow!("the handler took longer than {:?}", ANSWER_DEADLINE / 2))
-            })
-        }
+        Ok(delivered) => handle(handler, delivered).await,
         // Trying again cannot mend what cannot be read.
         Err(error) => {
             dead_letter::bury(jetstream, consumer, &message, &error).await?;
             return acknowledge(&message, AckKind::Term).await;
         }
     };
-    match outcome {
-        Ok(()) => {
-            metrics::counter!("livehouse_facts_handled_total", "consumer" => consumer).increment(1);
-            acknowledge(&message, AckKind::Ack).await
-        }
-        Err(error) if tries >= TRIES_MAX => {
-            dead_letter::bury(jetstream, consumer, &message, &error).await?;
-            acknowledge(&message, AckKind::Term).await
-        }
-        Err(error) => {
-            tracing::warn!(
-                consumer,
-                tries,
-                error = format!("{error:#}"),
-                "a fact could not be handled and will be tried again"
-            );
-            acknowledge(&message, AckKind::Nak(Some(delay_before(tries + 1)))).await
+    let Err(error) = outcome else {
+        failures.forget(position);
+        metrics::counter!("livehouse_facts_handled_total", "consumer" => consumer).increment(1);
+        return acknowledge(&message, AckKind::Ack).await;
+    };
+    let reason = format!("{error:#}");
+    if passes_by_itself(&error) {
+        metrics::counter!("livehouse_facts_put_off_total", "consumer" => consumer).increment(1);
+        tracing::warn!(consumer, tries, error = reason, "a fact cannot be handled now and is put off");
+        return acknowledge(&message, AckKind::Nak(Some(delay_after(tries, PUT_OFF_MAX)))).await;
+    }
+    let failed = failures.count(position);
+    if failed >= FAILURES_MAX {
+        dead_letter::bury(jetstream, consumer, &message, &error).await?;
+        failures.forget(position);
+        return acknowledge(&message, AckKind::Term).await;
+    }
+    tracing::warn!(consumer, failed, error = reason, "a fact could not be handled and will be tried again");
+    acknowledge(&message, AckKind::Nak(Some(delay_after(i64::from(failed), DELAY_MAX)))).await
+}
+
+async fn handle<F, H, W>(handler: &H, delivered: Delivered<F>) -> anyhow::Result<()>
+where
+    H: Fn(Delivered<F>) -> W,
+    W: Future<Output = anyhow::Result<()>>,
+{
+    // One fact that makes the handler panic must not take the others with it.
+    let handling = AssertUnwindSafe(async { handler(delivered).await }).catch_unwind();
+    match tokio::time::timeout(ANSWER_DEADLINE / 2, handling).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(anyhow::anyhow!("the handler panicked; the log says where")),
+        Err(elapsed) => {
+            Err(anyhow::Error::new(elapsed).context("the handler did not come to an end in time"))
         }
     }
 }
@@ -161,9 +203,10 @@ fn read<F: Fact>(message: &jetstream::Message, tries: i64) -> anyhow::Result<Del
     Ok(Delivered { id, fact, tries })
 }
 
-fn delay_before(tries: i64) -> Duration {
-    let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
-    (2..tries).for_each(|_| {
+/// The delay after the `tries`th try, from 1.
+fn delay_after(tries: i64, most: Duration) -> Duration {
+    let mut backoff = Backoff::new(Duration::from_millis(250), most);
+    (1..tries.min(16)).for_each(|_| {
         backoff.next_delay();
     });
     backoff.next_delay()

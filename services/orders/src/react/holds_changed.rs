@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Transaction;
 use livehouse_contract::fact::tickets::HoldsChanged;
+use livehouse_contract::id::OrderId;
 
 use super::Reaction;
 use crate::checkout::Checkout;
@@ -9,6 +10,10 @@ use crate::store::order::{self as store, Order};
 
 impl Reaction for HoldsChanged {
     const CONSUMER: &'static str = "orders-holds_changed";
+
+    fn orders(&self) -> Vec<OrderId> {
+        self.holds.iter().filter_map(|hold| hold.order).collect()
+    }
 
     async fn react(mut self, _: &Checkout, transaction: &Transaction<'_>) -> anyhow::Result<Vec<Order>> {
         self.holds.sort_by_key(|hold| hold.order);

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Transaction;
 use livehouse_contract::fact::tickets::{HoldEnd, HoldsEnded};
+use livehouse_contract::id::OrderId;
 
 use super::Reaction;
 use crate::checkout::Checkout;
@@ -10,6 +11,10 @@ use crate::store::order::Order;
 
 impl Reaction for HoldsEnded {
     const CONSUMER: &'static str = "orders-holds_ended";
+
+    fn orders(&self) -> Vec<OrderId> {
+        self.holds.iter().filter_map(|hold| hold.order).collect()
+    }
 
     async fn react(
         mut self,

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Transaction;
 use livehouse_contract::fact::tickets::HoldsSold;
+use livehouse_contract::id::OrderId;
 
 use super::Reaction;
 use crate::checkout::Checkout;
@@ -9,6 +10,10 @@ use crate::store::order::{self as store, Order};
 
 impl Reaction for HoldsSold {
     const CONSUMER: &'static str = "orders-holds_sold";
+
+    fn orders(&self) -> Vec<OrderId> {
+        self.sales.iter().map(|sale| sale.order).collect()
+    }
 
     async fn react(mut self, _: &Checkout, transaction: &Transaction<'_>) -> anyhow::Result<Vec<Order>> {
         self.sales.sort_by_key(|sale| sale.order);

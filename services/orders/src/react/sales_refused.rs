@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Transaction;
 use livehouse_contract::fact::tickets::SalesRefused;
+use livehouse_contract::id::OrderId;
 
 use super::Reaction;
 use crate::checkout::Checkout;
@@ -10,6 +11,10 @@ use crate::store::order::Order;
 
 impl Reaction for SalesRefused {
     const CONSUMER: &'static str = "orders-sales_refused";
+
+    fn orders(&self) -> Vec<OrderId> {
+        self.sales.iter().map(|sale| sale.order).collect()
+    }
 
     async fn react(
         mut self,

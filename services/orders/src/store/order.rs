@@ -209,6 +209,34 @@ pub async fn overdue(pool: &Pool) -> anyhow::Result<Vec<OrderId>> {
     Ok(connection.query(&statement, &[]).await?.iter().map(|row| OrderId::from_uuid(row.get(0))).collect())
 }
 
+/// An order that changed, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The order.
+    pub order: OrderId,
+    /// Whose it is.
+    pub buyer: BuyerId,
+    /// When, by the database's clock.
+    pub at: Timestamp,
+}
+
+/// The time of the database.
+pub async fn now(pool: &Pool) -> anyhow::Result<Timestamp> {
+    Ok(pool.get().await?.query_one("select clock_timestamp()", &[]).await?.get(0))
+}
+
+/// Orders that changed after a time, in the order of their last changes, at most `limit` of them.
+pub async fn changed_after(pool: &Pool, after: Timestamp, limit: i64) -> anyhow::Result<Vec<Change>> {
+    let connection = pool.get().await?;
+    let statement = connection.prepare_cached(include_str!("order/changed.sql")).await?;
+    let read = |row: &Row| Change {
+        order: OrderId::from_uuid(row.get("id")),
+        buyer: BuyerId::from_uuid(row.get("buyer")),
+        at: row.get("changed_at"),
+    };
+    Ok(connection.query(&statement, &[&after, &limit]).await?.iter().map(read).collect())
+}
+
 /// Forgets orders that were never bound to a hold.
 pub async fn forget_abandoned(pool: &Pool) -> anyhow::Result<u64> {
     run(&pool.get().await?, include_str!("order/forget_abandoned.sql"), &[]).await

@@ -5,4 +5,5 @@ mod bad_input;
 mod checkout;
 mod ends;
 mod facts;
+mod live;
 mod shop;

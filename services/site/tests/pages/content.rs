@@ -1,6 +1,6 @@
 //! What the pages say, read without running a script.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use livehouse_testkit::wait_until;
 
@@ -123,4 +123,21 @@ async fn h40_without_a_gateway_there_is_a_page_that_says_so_and_the_site_comes_b
         if page.status == 200 && page.text().contains("Night Music") { Ok(()) } else { Err(page.text()) }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_gateway_hangs_the_front_page_shows_what_it_knows_at_once() {
+    let theatre =
+        Theatre::open(&[("Night Music", "4500"), ("Open Rehearsal", "0"), ("Matinee", "1000")]).await;
+    assert_eq!(theatre.get("/").await.status, 200);
+    theatre.world.resgate().pause();
+    for visit in ["the first visitor", "the next one"] {
+        let started = Instant::now();
+        let page = theatre.get("/").await;
+        let took = started.elapsed();
+        assert_eq!(page.status, 200, "{visit}: {}", page.text());
+        assert!(page.text().contains("Night Music") && page.text().contains("Matinee"), "{visit}");
+        assert!(took < Duration::from_millis(2_500), "{visit} waited for {took:?}");
+    }
+    theatre.world.resgate().resume();
 }

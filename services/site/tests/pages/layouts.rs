@@ -1,7 +1,10 @@
 //! Geometry as browsers fetch it.
 
 use std::io::Read;
+use std::time::{Duration, Instant};
 
+use livehouse_site::layouts::Layouts;
+use livehouse_testkit::World;
 use sha2::{Digest, Sha256};
 
 use super::theatre::Theatre;
@@ -57,4 +60,32 @@ async fn a_layout_is_there_while_the_broker_is_not() {
     theatre.world.nats().kill().await;
     let without = theatre.get(&path).await;
     assert_eq!((without.status, without.bytes), (200, before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_layout_neither_waits_for_another_nor_is_asked_for_twice_in_a_row() {
+    let theatre = Theatre::open(&[("Night Music", "4500")]).await;
+    let unknown = format!("/layouts/{}.json", "0".repeat(32));
+    assert_eq!(theatre.get(&unknown).await.status, 404);
+    theatre.world.nats().pause();
+    let started = Instant::now();
+    assert_eq!(theatre.get(&unknown).await.status, 404, "it was asked for again at once");
+    assert!(started.elapsed() < Duration::from_secs(2));
+    theatre.world.nats().resume();
+
+    let world = World::builder().nats().start().await.unwrap();
+    let client = async_nats::connect(world.nats().url()).await.unwrap();
+    let layouts = Layouts::new(async_nats::jetstream::new(client));
+    world.nats().pause();
+    let started = Instant::now();
+    let (hashes, deadline) =
+        ([0, 1, 2, 3].map(|digit| digit.to_string().repeat(32)), Duration::from_secs(60));
+    let asking = futures::future::join_all(hashes.iter().map(|hash| layouts.get(hash)));
+    let answers = tokio::time::timeout(deadline, asking).await.unwrap();
+    assert!(answers.iter().all(Result::is_err), "a broker that hangs knows no layout");
+    assert!(
+        started.elapsed() < Duration::from_secs(15),
+        "they waited for each other: {:?}",
+        started.elapsed()
+    );
 }

@@ -1,0 +1,82 @@
+//! Who owns what, when replicas stop and databases hang.
+
+use std::time::{Duration, Instant};
+
+use livehouse_platform::lease::PostgresLease;
+use livehouse_platform::postgres;
+use livehouse_testkit::wait_until;
+use res_service::{Holding, Lease};
+
+use super::place::{PATIENCE, Place};
+
+fn keys() -> Vec<String> {
+    (0..4).map(|number| format!("event.{number}")).collect()
+}
+
+fn held_by(replica: &str, holdings: &[Holding]) -> Vec<String> {
+    holdings.iter().filter(|holding| holding.holder == replica).map(|holding| holding.key.clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_evenly_and_one_that_stops_hands_everything_over_at_once() {
+    let place = Place::open().await;
+    let (one, two) = (PostgresLease::new(place.pool.clone()), PostgresLease::new(place.pool.clone()));
+    assert_eq!(held_by("one", &one.round("one", &keys()).await.unwrap()).len(), 4);
+    assert!(held_by("two", &two.round("two", &keys()).await.unwrap()).is_empty());
+    for _ in 0..2 {
+        one.round("one", &keys()).await.unwrap();
+        let surplus = one.surrender("one").await.unwrap();
+        assert_eq!(surplus.len(), 1, "it has more than its part");
+        one.release("one", &surplus).await.unwrap();
+    }
+    assert_eq!(held_by("two", &two.round("two", &keys()).await.unwrap()).len(), 2);
+    let mine = held_by("one", &one.round("one", &keys()).await.unwrap());
+    assert_eq!(mine.len(), 2, "who released one of several keys still counts as a replica");
+    one.release("one", &mine).await.unwrap();
+    let taken = two.round("two", &keys()).await.unwrap();
+    assert_eq!(
+        held_by("two", &taken).len(),
+        4,
+        "the keys of a replica that has stopped wait for its time to run out"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_round_was_given_up_is_not_used_again() {
+    let place = Place::open().await;
+    let pool = postgres::pool_of(&place.world.postgres_url("test"), 2, "lease", "").unwrap();
+    let lease = PostgresLease::new(pool.clone());
+    lease.round("one", &keys()).await.unwrap();
+    assert_eq!(pool.status().size, 1, "a good connection stays");
+    place.world.postgres().pause();
+    let started = Instant::now();
+    lease.round("one", &keys()).await.unwrap_err();
+    assert!(started.elapsed() < lease.time_to_live() / 3, "the library would have given up first");
+    assert_eq!(pool.status().size, 0, "the connection that waits for an answer went back to the pool");
+    place.world.postgres().resume();
+    wait_until("a good round", PATIENCE, || async {
+        lease.round("one", &keys()).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_dies_is_followed_when_its_time_is_over_and_the_epoch_rises() {
+    let place = Place::open().await;
+    let lease = PostgresLease::new(place.pool.clone());
+    let before = lease.round("one", &keys()).await.unwrap();
+    let died = Instant::now();
+    let after = wait_until("all keys at the other replica", PATIENCE, || async {
+        let holdings = lease.round("two", &keys()).await.map_err(|error| error.to_string())?;
+        if held_by("two", &holdings).len() == 4 { Ok(holdings) } else { Err(format!("{holdings:?}")) }
+    })
+    .await;
+    assert!(
+        died.elapsed() > Duration::from_millis(1_500),
+        "keys were taken from a replica that may still act"
+    );
+    for key in keys() {
+        let epoch = |holdings: &[Holding]| holdings.iter().find(|holding| holding.key == key).unwrap().epoch;
+        assert!(epoch(&after) > epoch(&before));
+    }
+}
