@@ -1,4 +1,5 @@
-//! How much a call and a get through this library cost over a bare responder on the same connection.
+//! How much a call and a get through this library cost over two bare responders on connections like its own: one that
+//! sends the same bytes to whatever comes, and one that reads and writes the JSON of the call, as any service must.
 //!
 //! `cargo run --release -p res-service --example overhead -- nats://127.0.0.1:4222`
 //!
@@ -22,20 +23,33 @@ struct Hold {
     seats: Vec<String>,
 }
 
+/// What a gateway sends with a call.
+#[derive(Deserialize)]
+struct Request {
+    params: Hold,
+    #[serde(rename = "token")]
+    _token: Box<serde_json::value::RawValue>,
+    #[serde(rename = "cid")]
+    _cid: String,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    result: &'a [String],
+}
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "nats://127.0.0.1:4222".to_owned());
     let raw = async_nats::connect(&url).await?;
-    let mut requests = raw.queue_subscribe("raw.echo", "raw".to_owned()).await?;
-    tokio::spawn(async move {
-        while let Some(message) = requests.next().await {
-            if let Some(reply) = message.reply {
-                let _ = raw.publish(reply, Bytes::from_static(b"{\"result\":[\"A-1\",\"A-2\"]}")).await;
-            }
-        }
-    });
+    respond(&raw, "raw.echo", |_| Some(Bytes::from_static(b"{\"result\":[\"A-1\",\"A-2\"]}"))).await?;
+    respond(&raw, "raw.json", |payload| {
+        let request: Request = serde_json::from_slice(payload).ok()?;
+        serde_json::to_vec(&Answer { result: &request.params.seats }).ok().map(Bytes::from)
+    })
+    .await?;
     let _service = Builder::new("bench")
         .resource(
             Resource::model("event.$event", |_: Get| async {
@@ -54,6 +68,7 @@ async fn main() -> Result<(), Failure> {
     let payload = r#"{"params":{"seats":["A-1","A-2"]},"token":{"user":"u1","roles":["buyer"]},"cid":"dc01kttqmd2t5ig81fsg"}"#;
     let variants = [
         ("raw responder", "raw.echo".to_owned(), payload),
+        ("raw, reading JSON", "raw.json".to_owned(), payload),
         ("call", "call.bench.event.evt_1.hold".to_owned(), payload),
         ("access", "access.bench.event.evt_1".to_owned(), payload),
         ("get of one resource", "get.bench.event.evt_1".to_owned(), ""),
@@ -69,14 +84,32 @@ async fn main() -> Result<(), Failure> {
         rates.sort_by(f64::total_cmp);
         rates[rates.len() / 2]
     };
-    let base = median(&rates[0]);
+    let (bare, reading) = (median(&rates[0]), median(&rates[1]));
     for ((name, _, _), rates) in variants.iter().zip(&rates) {
         let rate = median(rates);
+        let (of_bare, of_reading) = (rate / bare * 100.0, rate / reading * 100.0);
         writeln(&format!(
-            "{name:>20}: {rate:>9.0} requests/s, {:>5.1} % of the raw responder",
-            rate / base * 100.0
+            "{name:>20}: {rate:>9.0} requests/s, {of_bare:>5.1} % of the raw responder, {of_reading:>5.1} % of the one that reads JSON",
         ));
     }
+    Ok(())
+}
+
+/// Answers everything on `subject` with what `answer` makes of it.
+async fn respond(
+    client: &Client,
+    subject: &'static str,
+    answer: impl Fn(&[u8]) -> Option<Bytes> + Send + 'static,
+) -> Result<(), Failure> {
+    let mut requests = client.queue_subscribe(subject, "raw".to_owned()).await?;
+    let client = client.clone();
+    tokio::spawn(async move {
+        while let Some(message) = requests.next().await {
+            if let (Some(reply), Some(payload)) = (message.reply, answer(&message.payload)) {
+                let _ = client.publish(reply, payload).await;
+            }
+        }
+    });
     Ok(())
 }
 

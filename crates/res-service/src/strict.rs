@@ -225,17 +225,38 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for MemberAccess<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let Some(key) = self.entries.next_key::<String>()? else { return Ok(None) };
-        let Some(name) = self.names.iter().find(|name| **name == key) else {
-            return Err(de::Error::unknown_field(&key, self.names));
-        };
+        let Some(name) = self.entries.next_key_seed(MemberName(self.names))? else { return Ok(None) };
         self.current = Some(name);
-        seed.deserialize(IntoDeserializer::<A::Error>::into_deserializer(*name)).map(Some)
+        seed.deserialize(IntoDeserializer::<A::Error>::into_deserializer(name)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         let value = self.entries.next_value_seed(Strict { inner: seed, path: self.path });
         self.path.step_out(value, || format!(".{}", self.current.unwrap_or_default()))
+    }
+}
+
+/// Reads the name of a member that the struct has, without a copy of it.
+struct MemberName(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for MemberName {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<&'static str, D::Error> {
+        name.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for MemberName {
+    type Value = &'static str;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the name of a member")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<&'static str, E> {
+        let known = self.0.iter().find(|name| **name == text).copied();
+        known.ok_or_else(|| E::unknown_field(text, self.0))
     }
 }
 
