@@ -136,14 +136,25 @@ async function limitHolds(sale, slug, holdSeconds) {
   }
 }
 
+/**
+ * A port that stays free until the site is built and listens: below those that the system hands out for outgoing
+ * connections, one of which took the site's place before.
+ */
 async function freePort() {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
+  for (let tries = 0; tries < 50; tries += 1) {
+    const server = createServer()
+    try {
+      server.listen(20_000 + Math.floor(Math.random() * 12_000), '127.0.0.1')
+      await once(server, 'listening')
+    } catch {
+      continue
+    }
+    const { port } = server.address()
+    server.close()
+    await once(server, 'close')
+    return port
+  }
+  throw new Error('no free port between 20000 and 32000 was found in 50 tries')
 }
 
 export function seconds(milliseconds) {
