@@ -120,7 +120,8 @@ impl Catalogue {
         self.state.read().unwrap_or_else(PoisonError::into_inner).by_number.values().cloned().collect()
     }
 
-    /// The database's clock, as far as it is known here: for showing, never for deciding.
+    /// The database's clock, as far as it is known here: for showing, and for choosing between refusals; never
+    /// for giving.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self.state.read().unwrap_or_else(PoisonError::into_inner).clock {

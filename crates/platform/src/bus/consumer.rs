@@ -44,8 +44,6 @@ pub struct Delivered<F> {
     pub id: FactId,
     /// What happened.
     pub fact: F,
-    /// Which delivery this is, from 1; those that were put off count as well.
-    pub tries: i64,
 }
 
 /// Consumes facts of kind `F` until `stop`. `consumer` names the durable position, shared by all replicas of a
@@ -146,7 +144,7 @@ where
 {
     let Consuming { jetstream, consumer, handler, failures } = *consuming;
     let (tries, position) = message.info().map_or((1, 0), |info| (info.delivered, info.stream_sequence));
-    let outcome = match read::<F>(&message, tries) {
+    let outcome = match read::<F>(&message) {
         Ok(delivered) => handle(handler, delivered).await,
         // Trying again cannot mend what cannot be read.
         Err(error) => {
@@ -191,7 +189,7 @@ where
     }
 }
 
-fn read<F: Fact>(message: &jetstream::Message, tries: i64) -> anyhow::Result<Delivered<F>> {
+fn read<F: Fact>(message: &jetstream::Message) -> anyhow::Result<Delivered<F>> {
     let id = message
         .headers
         .as_ref()
@@ -200,7 +198,7 @@ fn read<F: Fact>(message: &jetstream::Message, tries: i64) -> anyhow::Result<Del
         .as_str()
         .parse()?;
     let fact = serde_json::from_slice(&message.payload)?;
-    Ok(Delivered { id, fact, tries })
+    Ok(Delivered { id, fact })
 }
 
 /// The delay after the `tries`th try, from 1.

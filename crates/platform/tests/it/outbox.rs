@@ -87,7 +87,13 @@ async fn facts_written_while_the_broker_is_away_wait_and_leave_when_it_is_back()
     place.world.nats().kill().await;
     place.write(&["during", "after"]).await;
     bell.ring();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The relay has them in hand, in vain: they must not be gone.
+    wait_until("the relay takes the facts", PATIENCE, || async {
+        let left = "select count(*) from (select 1 from outbox for update skip locked) as left_alone";
+        let left = place.number(left).await;
+        if left == 0 { Ok(()) } else { Err(format!("{left} facts are in nobody's hand")) }
+    })
+    .await;
     assert_eq!(place.number("select count(*) from outbox").await, 2);
     place.world.nats().restart().await.unwrap();
     place.until_told(&["before", "during", "after"]).await;
