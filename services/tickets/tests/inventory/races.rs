@@ -193,19 +193,26 @@ async fn h25_buyers_who_take_here_and_let_go_there_never_deadlock() {
         ..Rules::default()
     })
     .await;
-    let replicas = [house.inventory.clone(), house.replica().await, house.replica().await];
-    let buyers = [BuyerId::generate(), BuyerId::generate(), BuyerId::generate()];
-    let seats = event.layout.index.seat_count();
-    let asking = (0..900_u32).map(|turn| {
-        let inventory = replicas[turn as usize % replicas.len()].clone();
-        let (event, buyer) = (event.clone(), buyers[(turn / 3) as usize % buyers.len()]);
-        tokio::spawn(async move {
-            let place = wish(&event, buyer, &[turn * 2 % seats]);
-            if let Outcome::Done(hold) = insist(&inventory, Command::Place(place)).await {
-                insist(&inventory, release(&hold)).await;
-            }
-        })
-    });
+    let replicas = [house.inventory.clone(), house.replica().await];
+    let buyers = [BuyerId::generate(), BuyerId::generate()];
+    let last = event.layout.index.seat_count() - 1;
+    // No section is touched by both: the first replica's seats lie at one end of the hall, the other's at the other.
+    let seat = |replica: usize, turn: u32| if replica == 0 { turn } else { last - turn };
+    let mut asking = Vec::new();
+    for replica in 0..2 {
+        for turn in 0..300 {
+            // Holds that one buyer will let go where the other takes, so that batches give to one and take from one.
+            let held_by = buyers[1 - replica];
+            let before = wish(&event, held_by, &[seat(replica, 2 * turn)]);
+            let before = held(replicas[replica].ask(Command::Place(before)).await);
+            let place = wish(&event, buyers[replica], &[seat(replica, 2 * turn + 1)]);
+            asking.push((replicas[replica].clone(), release(&before)));
+            asking.push((replicas[replica].clone(), Command::Place(place)));
+        }
+    }
+    let asking = asking
+        .into_iter()
+        .map(|(inventory, command)| tokio::spawn(async move { drop(insist(&inventory, command).await) }));
     for done in join_all(asking).await {
         done.unwrap();
     }
