@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::connection::Connection;
 use crate::error::{BoxError, Error};
 use crate::jitter;
 use crate::lease::{Everything, Lease};
@@ -236,6 +237,10 @@ impl Builder {
     /// Subscribes to the service's requests and begins to serve them. The subscriptions are known to the server when
     /// this returns; keys are acquired from then on.
     pub async fn start(self, client: async_nats::Client) -> Result<Service, StartError> {
+        self.start_on(Connection::Nats(client)).await
+    }
+
+    pub(crate) async fn start_on(self, connection: Connection) -> Result<Service, StartError> {
         let wrong = |text: String| StartError::Declaration(text);
         for (what, name) in [("service", &self.name), ("replica", &self.replica)] {
             if !is_part(name) {
@@ -275,7 +280,7 @@ impl Builder {
         let parts = Parts {
             name,
             replica,
-            client,
+            connection,
             limits,
             busy,
             hooks,

@@ -1,14 +1,16 @@
 //! From a NATS message to the handler it is for, and back.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use async_nats::connection::State;
-use async_nats::{Message, Subject, Subscriber};
+use tokio::time::Instant;
+
+use async_nats::{Message, Subject};
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use tracing::Instrument;
 
+use crate::connection::Subscription;
 use crate::error::{BoxError, Error};
 use crate::group::{Job, Route};
 use crate::in_flight::PRE_RESPONSE;
@@ -28,7 +30,8 @@ use crate::worker::guarded;
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 /// Messages after which the server ends the subscriptions of a stopping service: more than can be on their way.
-const LAST_REQUESTS: u64 = 1024;
+/// (Simulated networks are slower to send, and have less on their way.)
+const LAST_REQUESTS: u64 = if cfg!(test) { 16 } else { 1024 };
 /// How long to wait for the next of them before more are sent.
 const LAST_REQUESTS_PAUSE: Duration = Duration::from_millis(10);
 /// How long all of this may take.
@@ -54,7 +57,7 @@ enum Kind {
 
 /// Subscribes to everything the service answers.
 pub(crate) async fn subscribe(service: &Service) -> Result<(), BoxError> {
-    let (client, name, replica) = (service.client(), service.name(), service.replica());
+    let (connection, name, replica) = (service.connection(), service.name(), service.replica());
     // What only this replica may answer comes first, so that it is there when others hear of the replica.
     for (kind, subject) in [
         (Kind::Forward, subject("forward", name, replica)),
@@ -63,8 +66,8 @@ pub(crate) async fn subscribe(service: &Service) -> Result<(), BoxError> {
         (Kind::RefreshToAll, subject_of_all("refresh", name)),
         (Kind::Query, format!("{}.>", subject("query", name, replica))),
     ] {
-        let subscriber = client.subscribe(subject).await?;
-        service.keep(tokio::spawn(serve(service.clone(), kind, subscriber, None)).abort_handle());
+        let subscription = connection.subscribe(subject).await?;
+        service.keep(tokio::spawn(serve(service.clone(), kind, subscription, None)).abort_handle());
     }
     for (kind, subject) in [
         (Kind::Access, format!("access.{name}")),
@@ -74,9 +77,9 @@ pub(crate) async fn subscribe(service: &Service) -> Result<(), BoxError> {
         (Kind::Call, format!("call.{name}.>")),
         (Kind::Auth, format!("auth.{name}.>")),
     ] {
-        let subscriber = client.queue_subscribe(subject, name.to_owned()).await?;
+        let subscription = connection.queue_subscribe(subject, name.to_owned()).await?;
         service.keep(
-            tokio::spawn(serve(service.clone(), kind, subscriber, Some(service.open_subscription())))
+            tokio::spawn(serve(service.clone(), kind, subscription, Some(service.open_subscription())))
                 .abort_handle(),
         );
     }
@@ -84,20 +87,15 @@ pub(crate) async fn subscribe(service: &Service) -> Result<(), BoxError> {
 }
 
 /// Takes what comes in on one subscription. Nothing here waits for a handler.
-async fn serve(service: Service, kind: Kind, mut subscriber: Subscriber, open: Option<OpenSubscription>) {
-    let mut stopping = service.stopping();
-    let until_stopping = open.is_some();
-    let stop = async move {
-        if !until_stopping || stopping.wait_for(|stopping| *stopping).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+async fn serve(service: Service, kind: Kind, mut subscription: Subscription, open: Option<OpenSubscription>) {
+    let stops_with_the_service = open.is_some();
+    let stop = service.stopping().wait_for(|stopping| stopping && stops_with_the_service);
     tokio::pin!(stop);
     let mut taken: u64 = 0;
     loop {
         tokio::select! {
             biased;
-            message = subscriber.next() => match message {
+            message = subscription.next() => match message {
                 Some(message) => {
                     taken += 1;
                     take(&service, kind, message).await;
@@ -107,8 +105,8 @@ async fn serve(service: Service, kind: Kind, mut subscriber: Subscriber, open: O
             () = &mut stop => break,
         }
     }
-    if !take_last(&service, kind, &mut subscriber, taken).await && subscriber.drain().await.is_ok() {
-        while let Some(message) = subscriber.next().await {
+    if !take_last(&service, kind, &mut subscription, taken).await && subscription.drain().await.is_ok() {
+        while let Some(message) = subscription.next().await {
             take(&service, kind, message).await;
         }
     }
@@ -120,19 +118,19 @@ async fn serve(service: Service, kind: Kind, mut subscriber: Subscriber, open: O
 /// The client forgets a drained subscription a moment before the server does, and drops what comes in between. So the
 /// server is asked to end it after some more messages, and those are sent here where no requests make them up. They
 /// have no reply subject, so whoever gets them passes them over.
-async fn take_last(service: &Service, kind: Kind, subscriber: &mut Subscriber, taken: u64) -> bool {
-    if subscriber.unsubscribe_after(taken + LAST_REQUESTS).await.is_err() {
+async fn take_last(service: &Service, kind: Kind, subscription: &mut Subscription, taken: u64) -> bool {
+    if subscription.unsubscribe_after(taken + LAST_REQUESTS).await.is_err() {
         return false;
     }
     let fill = fill_subjects(kind, service.name());
-    let end = tokio::time::Instant::now() + LAST_REQUESTS_TIME_MAX;
-    while tokio::time::Instant::now() < end {
+    let end = Instant::now() + LAST_REQUESTS_TIME_MAX;
+    while Instant::now() < end {
         for _ in 0..LAST_REQUESTS / 4 {
             for subject in &fill {
                 service.send(subject.clone(), Bytes::new()).await;
             }
         }
-        while let Ok(message) = tokio::time::timeout(LAST_REQUESTS_PAUSE, subscriber.next()).await {
+        while let Ok(message) = tokio::time::timeout(LAST_REQUESTS_PAUSE, subscription.next()).await {
             match message {
                 Some(message) => take(service, kind, message).await,
                 None => return true,
@@ -397,17 +395,18 @@ async fn query(service: &Service, message: &Message, reply: Subject) {
         Ok(query) => query.unwrap_or_default(),
         Err(error) => return service.answer_error(reply, &error, name).await,
     };
+    let route = Route::new(definition, name);
     let Some(slot) = service.gets().enter(reply.clone(), Instant::now()) else {
+        service.resets().follow_up(service, &route.name);
         return service.answer_busy(reply).await;
     };
-    let route = Route::new(definition, name);
     let group = Arc::clone(&route.group);
     service.groups().push(service, &group, Job::Query { route, query, reply, slot });
 }
 
 /// Sends pre-responses for what takes long, and notices when the connection has been away.
 pub(crate) async fn watch(service: Service) {
-    let connects = || service.client().statistics().connects.load(std::sync::atomic::Ordering::Relaxed);
+    let connects = || service.connection().connects();
     let mut known = connects();
     let mut last_seen = Instant::now();
     let mut ticks = tokio::time::interval(WATCH_EVERY);
@@ -421,7 +420,7 @@ pub(crate) async fn watch(service: Service) {
                 service.send(reply, Bytes::from_static(PRE_RESPONSE)).await;
             }
         }
-        if service.client().connection_state() == State::Connected {
+        if service.connection().is_connected() {
             if connects() != known {
                 known = connects();
                 tracing::warn!("the connection to NATS was away; gateways are made to ask again");
@@ -436,6 +435,5 @@ pub(crate) async fn watch(service: Service) {
 
 /// Waits until the subscriptions that end with the stop have delivered everything.
 pub(crate) async fn drained(service: &Service) {
-    let mut open = service.open_subscriptions();
-    let _ = open.wait_for(|open| *open == 0).await;
+    service.open_subscriptions().wait_for(|open| open == 0).await;
 }

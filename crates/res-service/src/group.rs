@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::Subject;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::dispatch::now_or_later;
 use crate::error::Error;

@@ -1,10 +1,11 @@
 //! The requests being worked on: how many may be, and who has waited so long that the gateway must be told.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::Subject;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// A request not answered for so long is followed by a pre-response. Gateways give up after 3 s by default.
 const PRE_RESPONSE_AFTER: Duration = Duration::from_secs(1);

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// A random number. The standard library's hash keys are random per call, which is all the randomness needed here.
 pub(crate) fn random() -> u64 {
+    #[cfg(test)]
+    if let Some(random) = crate::simulation::random::of_this_history() {
+        return random.number();
+    }
     RandomState::new().build_hasher().finish()
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod connection;
 mod difference;
 mod dispatch;
 mod error;
@@ -21,10 +22,13 @@ mod resource;
 mod rounds;
 mod router;
 mod service;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod statistics;
 mod strict;
 mod value;
+mod watched;
 mod worker;
 
 pub use builder::{Builder, StartError};

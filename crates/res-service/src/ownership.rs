@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::lease::Holding;
+use crate::watched::Watched;
 
 /// Number of one unbroken time of ownership.
 pub(crate) type Term = u64;
@@ -39,7 +41,7 @@ pub(crate) struct Ownership {
     wanted: Mutex<BTreeSet<String>>,
     of_names: Vec<String>,
     table: RwLock<Table>,
-    version: watch::Sender<u64>,
+    version: Watched<u64>,
     /// Woken to ask the lease for a round at once.
     pub(crate) round_wanted: Notify,
 }
@@ -87,7 +89,7 @@ impl Ownership {
             wanted: Mutex::default(),
             of_names,
             table: RwLock::default(),
-            version: watch::Sender::new(0),
+            version: Watched::new(0),
             round_wanted: Notify::new(),
         }
     }
@@ -147,8 +149,8 @@ impl Ownership {
     }
 
     /// Changes with every change of the table.
-    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
-        self.version.subscribe()
+    pub(crate) fn version(&self) -> &Watched<u64> {
+        &self.version
     }
 
     /// Takes the outcome of a round in.
@@ -270,7 +272,7 @@ impl Ownership {
     }
 
     fn changed(&self) {
-        self.version.send_modify(|version| *version += 1);
+        self.version.change(|version| version + 1);
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Table> {

@@ -1,7 +1,9 @@
 //! A limit on how fast something goes out, with room for short bursts.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// How far ahead of its even pace a burst may run.
 const BURST: Duration = Duration::from_millis(100);

@@ -144,7 +144,7 @@ impl Service {
 
     /// Publishes; what goes wrong is for the caller.
     pub(crate) async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), Error> {
-        self.client().publish(subject, payload).await.map_err(Error::internal)
+        self.connection().publish(subject, payload).await.map_err(Error::internal)
     }
 
     /// Publishes; what goes wrong is for the log, as there is nobody to tell.
@@ -156,7 +156,7 @@ impl Service {
 
     /// Answers a request. An answer that does not fit into a message is an error instead, and never silence.
     pub(crate) async fn answer(&self, reply: Subject, payload: Bytes, name: &str) {
-        let bytes_max = self.client().max_payload();
+        let bytes_max = self.connection().max_payload();
         if payload.len() > bytes_max {
             let error = Error::internal(format!(
                 "the answer has {} bytes, more than NATS takes ({bytes_max}); split the resource or raise max_payload",

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use async_nats::connection::State;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::error::BoxError;
 use crate::jitter;
@@ -43,8 +43,9 @@ pub(crate) async fn run(service: Service, lease: Arc<dyn Lease>) {
         loop {
             let wake = service.ownership().next_end().map_or(next, |end| end.min(next));
             tokio::select! {
-                () = tokio::time::sleep_until(wake.into()) => {}
+                biased;
                 () = service.ownership().round_wanted.notified() => break,
+                () = tokio::time::sleep_until(wake) => {}
             }
             let expired = service.ownership().expire(Instant::now());
             if !expired.lost.is_empty() {
@@ -64,7 +65,7 @@ pub(crate) async fn run(service: Service, lease: Arc<dyn Lease>) {
 /// One round; false if it failed.
 async fn round(service: &Service, lease: &Arc<dyn Lease>) -> bool {
     let ownership = service.ownership();
-    if service.client().connection_state() != State::Connected {
+    if !service.connection().is_connected() {
         // Without a connection nobody can be served: let the leases run out, so that others take over.
         return false;
     }

@@ -1,9 +1,11 @@
 //! Getting a get to the one replica that may answer it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use async_nats::{HeaderMap, Request, Subject};
+use tokio::time::Instant;
+
+use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 
 use crate::error::Error;
@@ -67,10 +69,10 @@ pub(crate) fn route_get(service: &Service, get: IncomingGet) {
 
 async fn find_owner(service: Service, get: IncomingGet) {
     let Some(key) = get.route.key.clone() else { return };
-    let mut table = service.ownership().watch();
+    let table = service.ownership().version();
     let mut existence_known = false;
     loop {
-        table.borrow_and_update();
+        let seen = table.get();
         match service.ownership().locate(&key) {
             Place::Here => return route_get(&service, get),
             Place::There(replica) => {
@@ -111,7 +113,8 @@ async fn find_owner(service: Service, get: IncomingGet) {
             count(&service.statistics().pre_responses);
             service.send(get.reply.clone(), Bytes::from_static(PRE_RESPONSE)).await;
         }
-        let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.changed()).await;
+        let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.wait_for(|version| version != seen))
+            .await;
     }
 }
 
@@ -121,13 +124,11 @@ async fn forward(service: &Service, get: &IncomingGet, to: String) -> bool {
     headers.insert(REPLY_HEADER, get.reply.as_str());
     headers.insert(SUBJECT_HEADER, get.subject.as_str());
     count(&service.statistics().forwards_sent);
-    let request = Request::new().headers(headers).payload(get.payload.clone());
-    acknowledged(service, to, request).await
+    acknowledged(service, to, Some(headers), get.payload.clone()).await
 }
 
-async fn acknowledged(service: &Service, subject: String, request: Request) -> bool {
-    let request = request.timeout(Some(ACKNOWLEDGE_TIME_MAX));
-    match service.client().send_request(subject, request).await {
+async fn acknowledged(service: &Service, to: String, headers: Option<HeaderMap>, payload: Bytes) -> bool {
+    match service.connection().request(to, headers, payload, ACKNOWLEDGE_TIME_MAX).await {
         Ok(message) => message.payload.as_ref() == TAKEN,
         Err(error) => {
             tracing::debug!("another replica did not acknowledge: {error}");
@@ -139,13 +140,12 @@ async fn acknowledged(service: &Service, subject: String, request: Request) -> b
 /// Tells the owner, wherever it is, that a resource may have changed. If it cannot be told, gateways are made to ask.
 pub(crate) async fn hint(service: Service, route: Route) {
     let Some(key) = route.key.clone() else { return };
-    let mut table = service.ownership().watch();
+    let table = service.ownership().version();
     let deadline = Instant::now() + GET_TIME_MAX;
     while Instant::now() < deadline {
-        table.borrow_and_update();
-        let told = |to: String| {
-            acknowledged(&service, to, Request::new().payload(Bytes::from(route.name.as_bytes().to_vec())))
-        };
+        let seen = table.get();
+        let told =
+            |to: String| acknowledged(&service, to, None, Bytes::copy_from_slice(route.name.as_bytes()));
         match service.ownership().locate(&key) {
             Place::Here | Place::Preparing => {
                 refresh_here(&service, &route);
@@ -165,7 +165,8 @@ pub(crate) async fn hint(service: Service, route: Route) {
                 }
             }
         }
-        let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.changed()).await;
+        let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.wait_for(|version| version != seen))
+            .await;
     }
     tracing::warn!(res.resource = %route.name, "the owner could not be told of a change; gateways are made to ask");
     service.publish_reset(&[&route.name], &[]).await;

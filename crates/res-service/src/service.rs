@@ -3,15 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::Client;
 use bytes::Bytes;
-use futures::StreamExt;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::builder::{Hooks, Limits};
+use crate::connection::Connection;
 use crate::dispatch;
 use crate::error::{BoxError, Error};
 use crate::group::{Groups, Route};
@@ -27,6 +28,7 @@ use crate::resource::Definition;
 use crate::rounds::{self, Lives};
 use crate::router;
 use crate::statistics::{Statistics, count};
+use crate::watched::Watched;
 
 /// How long an echo through the server may take.
 const BARRIER_TIME_MAX: Duration = Duration::from_secs(5);
@@ -69,7 +71,7 @@ pub struct Service {
 pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) replica: String,
-    pub(crate) client: Client,
+    pub(crate) connection: Connection,
     pub(crate) limits: Limits,
     pub(crate) busy: Error,
     pub(crate) hooks: Hooks,
@@ -96,9 +98,9 @@ struct Inner {
     hints: Mutex<HashMap<Arc<str>, bool>>,
     /// Keys lost lately, whose late changes may still lie in the connection's buffer.
     lost_lately: Mutex<Vec<(Instant, String)>>,
-    stopping: watch::Sender<bool>,
+    stopping: Watched<bool>,
     /// Subscriptions that end with the stop and are still open.
-    open: watch::Sender<usize>,
+    open: Watched<usize>,
     stopped: AtomicBool,
     tasks: Mutex<Vec<AbortHandle>>,
 }
@@ -120,8 +122,8 @@ impl Service {
             accesses: InFlight::new(capacity),
             hints: Mutex::default(),
             lost_lately: Mutex::default(),
-            stopping: watch::Sender::new(false),
-            open: watch::Sender::new(0),
+            stopping: Watched::new(false),
+            open: Watched::new(0),
             stopped: AtomicBool::new(false),
             tasks: Mutex::default(),
             parts,
@@ -151,7 +153,11 @@ impl Service {
 
     /// The NATS connection.
     pub fn client(&self) -> &Client {
-        &self.inner.parts.client
+        match &self.inner.parts.connection {
+            Connection::Nats(client) => client,
+            #[cfg(test)]
+            Connection::Simulated(_) => unreachable!("a simulated service has no client"),
+        }
     }
 
     /// Counters of what the service does.
@@ -216,9 +222,9 @@ impl Service {
     /// Returns when the server has taken everything that was published before on this connection: an echo through an
     /// inbox of its own. (Flushing the client only empties its buffer.)
     pub async fn barrier(&self) -> Result<(), Error> {
-        let inbox = self.client().new_inbox();
+        let inbox = self.connection().new_inbox();
         let echo = async {
-            let mut echoes = self.client().subscribe(inbox.clone()).await.map_err(Error::internal)?;
+            let mut echoes = self.connection().subscribe(inbox.clone()).await.map_err(Error::internal)?;
             self.publish(inbox, Bytes::new()).await?;
             echoes.next().await.map(drop).ok_or_else(|| Error::internal("the connection to NATS is closed"))
         };
@@ -232,7 +238,7 @@ impl Service {
     /// Stops the service: takes no new requests, finishes those in work, gives the leases back and makes sure that
     /// everything is out. What is not done by the deadline is dropped, which the error tells.
     pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
-        if self.inner.stopping.send_replace(true) {
+        if self.inner.stopping.change(|_| true) {
             return Ok(());
         }
         let outcome = tokio::time::timeout(deadline, async {
@@ -266,7 +272,7 @@ pub(crate) struct OpenSubscription {
 
 impl Drop for OpenSubscription {
     fn drop(&mut self) {
-        self.service.inner.open.send_modify(|open| *open -= 1);
+        self.service.inner.open.change(|open| open - 1);
     }
 }
 
@@ -274,6 +280,10 @@ impl Drop for OpenSubscription {
 impl Service {
     pub(crate) fn busy_reply(&self) -> Bytes {
         self.inner.busy_reply.clone()
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.inner.parts.connection
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -325,12 +335,12 @@ impl Service {
         &self.inner.accesses
     }
 
-    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
-        self.inner.stopping.subscribe()
+    pub(crate) fn stopping(&self) -> &Watched<bool> {
+        &self.inner.stopping
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.inner.stopping.borrow()
+        self.inner.stopping.get()
     }
 
     pub(crate) fn has_stopped(&self) -> bool {
@@ -339,12 +349,12 @@ impl Service {
 
     /// Counts a subscription that ends with the stop, until the answer is dropped.
     pub(crate) fn open_subscription(&self) -> OpenSubscription {
-        self.inner.open.send_modify(|open| *open += 1);
+        self.inner.open.change(|open| open + 1);
         OpenSubscription { service: self.clone() }
     }
 
-    pub(crate) fn open_subscriptions(&self) -> watch::Receiver<usize> {
-        self.inner.open.subscribe()
+    pub(crate) fn open_subscriptions(&self) -> &Watched<usize> {
+        &self.inner.open
     }
 
     /// Remembers a task that ends with the service.

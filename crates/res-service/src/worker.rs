@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::Subject;
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::difference::{Step, steps};
@@ -273,7 +274,7 @@ async fn announce(
             tracing::error!(res.resource = %route.name, "a resource was a model and is a collection now (or the reverse): gateways keep the old state")
         }
     }
-    by_reset |= messages.iter().any(|(_, payload)| payload.len() > service.client().max_payload());
+    by_reset |= messages.iter().any(|(_, payload)| payload.len() > service.connection().max_payload());
     if by_reset {
         service.publish_reset(&[&route.name], &[]).await;
         return Ok(());
@@ -293,6 +294,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
             .await
         {
             Ok(snapshot) if owned(service) => {
+                service.resets().succeeded(&route.name);
                 return service.answer(reply, snapshot.query_reply().into(), &route.name).await;
             }
             Ok(_) => Error::internal("the resource got another owner while it was being read"),
@@ -302,6 +304,10 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
         Error::internal("the resource has another owner by now, which makes the gateways ask for it again")
     };
     service.answer_error(reply, &error, &route.name).await;
+    if error.is_internal() {
+        // The gateway keeps the query's old state after any error but "not found", and asks no more by itself.
+        service.resets().follow_up(service, &route.name);
+    }
     drop(slot);
 }
 
