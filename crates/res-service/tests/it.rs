@@ -1,6 +1,10 @@
 //! Everything against a real nats-server.
 #![allow(clippy::unwrap_used)]
 
+#[path = "shared/nats.rs"]
+mod nats;
+#[path = "shared/programs.rs"]
+mod programs;
 #[path = "it/world.rs"]
 mod world;
 
