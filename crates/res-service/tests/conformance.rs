@@ -1,0 +1,80 @@
+//! What clients see of the library: a real nats-server, real Resgates, the real client library in Node. The tests
+//! themselves are in `conformance/*.test.mjs`; this starts what they need and runs them.
+#![allow(clippy::unwrap_used)]
+
+#[path = "shared/nats.rs"]
+mod nats;
+#[path = "shared/programs.rs"]
+mod programs;
+
+#[path = "conformance/access.rs"]
+mod access;
+#[path = "conformance/answers.rs"]
+mod answers;
+#[path = "conformance/control.rs"]
+mod control;
+#[path = "conformance/gateway.rs"]
+mod gateway;
+#[path = "conformance/node.rs"]
+mod node;
+#[path = "conformance/queries.rs"]
+mod queries;
+#[path = "conformance/sessions.rs"]
+mod sessions;
+#[path = "conformance/stored.rs"]
+mod stored;
+#[path = "conformance/truth.rs"]
+mod truth;
+
+use std::sync::Arc;
+
+use res_service::{Builder, Service};
+use tokio::sync::Mutex;
+
+use gateway::Gateway;
+use nats::{NatsServer, PATIENCE};
+use truth::Truth;
+
+/// A service with resources for every behaviour that the tests ask about.
+async fn start_service(nats: &NatsServer, truth: &Truth, fragile: &Arc<Mutex<Gateway>>) -> Service {
+    let builder = Builder::new("test").changes_per_second_max(0);
+    let resources = stored::resources(truth)
+        .into_iter()
+        .chain(queries::resources(truth))
+        .chain(access::resources(truth))
+        .chain(sessions::resources())
+        .chain(answers::resources())
+        .chain(control::resources(&nats.url, truth, fragile));
+    resources
+        .fold(builder, |builder, resource| builder.resource(resource))
+        .start(nats.connect().await)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_a_real_resgate_see_what_the_protocol_promises() {
+    node::install().await;
+    let nats = NatsServer::with("").await;
+    let methods = ["--putmethod", "put", "--deletemethod", "remove", "--patchmethod", "patch"];
+    let main = Gateway::start(&nats.url, &methods).await;
+    // Asks who everybody is, by their headers, and has less patience.
+    let authentication = ["--headauth", "test.session.byHeader", "--wsheadauth", "test.session.byHeader"];
+    let impatient = ["--apiencoding", "jsonflat", "--reqtimeout", "400"];
+    let asking = Gateway::start(&nats.url, &[authentication, impatient].concat()).await;
+    let fragile = Gateway::start(&nats.url, &[]).await;
+    let addresses = [
+        ("GATEWAY", main.address().to_owned()),
+        ("ASKING_GATEWAY", asking.address().to_owned()),
+        ("FRAGILE_GATEWAY", fragile.address().to_owned()),
+    ];
+    let truth = Truth::default();
+    let fragile = Arc::new(Mutex::new(fragile));
+    let service = start_service(&nats, &truth, &fragile).await;
+    let other = access::answer_for_another_service(nats.connect().await).await;
+
+    node::run(&addresses).await;
+
+    service.stop(PATIENCE).await.unwrap();
+    other.abort();
+}
