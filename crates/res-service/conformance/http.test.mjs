@@ -1,7 +1,7 @@
 // The resources over HTTP.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { askingGateway } from './support/gateways.mjs'
+import { askingGateway, impatientGateway } from './support/gateways.mjs'
 import { http, post } from './support/http.mjs'
 import { replace, rule } from './support/world.mjs'
 
@@ -83,7 +83,7 @@ describe('reading', { concurrency: true }, () => {
   })
 
   test('a05 who may see it is answered by nobody: not found, as far as HTTP goes', async () => {
-    const answer = await get('/api/test/elsewhere/unknown', { at: askingGateway })
+    const answer = await get('/api/test/elsewhere/unknown', { at: impatientGateway })
     assert.deepEqual([answer.status, answer.json.code], [404, 'system.timeout'])
   })
 })

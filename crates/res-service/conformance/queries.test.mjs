@@ -141,11 +141,9 @@ describe('queries', { concurrency: true }, () => {
     const rid = 'test.words.e15?prefix=a'
     await client.subscribe(rid)
     await call('test.words.e15', 'emit', { change: 'rang', payload: null })
-    await call('test.words.e15', 'reaccess')
     await replace('test.words.e15', { words: ['ada', 'anna', 'axel'] })
     assert.deepEqual(await client.event(rid, 'add'), { idx: 2, value: 'axel' })
     assert.deepEqual(client.events(rid), [])
-    assert.equal((await noted('access test.words.e15')).filter((query) => query !== null).length, 1)
     await reset(['test.words.e15'], ['test.words.e15'])
     await until(
       'access is asked again',
@@ -169,5 +167,42 @@ describe('queries', { concurrency: true }, () => {
     await replace(rid, { words: ['x', 'y'] })
     assert.deepEqual(await client.event(rid, 'change'), { values: { count: 2, first: 'x' } })
     assert.deepEqual(client.events(rid), [])
+  })
+
+  test('g03 a query that a resource does not know is the resource itself', async () => {
+    const client = await RawClient.connect()
+    const rid = 'test.model.g03?a=1'
+    assert.deepEqual((await client.subscribe(rid)).models, { [rid]: { name: 'test.model.g03' } })
+    await replace('test.model.g03', { n: 1 })
+    assert.deepEqual(await client.event(rid, 'change'), { values: { n: 1, name: { action: 'delete' } } })
+  })
+
+  test('e09 e15 a delete reaches those who asked with a query', async () => {
+    const client = await RawClient.connect()
+    const rid = 'test.words.e09?prefix=a'
+    await client.subscribe(rid)
+    await call('test.words.e09', 'delete')
+    assert.equal((await client.event(rid, 'unsubscribe')).reason.code, 'system.deleted')
+  })
+
+  test('e11 e15 a reaccess reaches those who asked with a query', async () => {
+    const client = await RawClient.connect()
+    await client.subscribe('test.words.e11?prefix=a')
+    await call('test.words.e11', 'reaccess')
+    await until(
+      'access is asked again',
+      () => noted('access test.words.e11'),
+      (asked) => asked.filter((query) => query !== null).length === 2,
+    )
+  })
+
+  test('q01 queries are told of changes also when there is nothing without a query', async () => {
+    const client = await RawClient.connect()
+    const rid = 'test.words.q01?prefix=a'
+    await replaceQuietly('test.words.q01', { words: ['ada'], onlyQueries: true })
+    await client.subscribe(rid)
+    await assert.rejects(client.subscribe('test.words.q01'), { code: 'system.notFound' })
+    await replace('test.words.q01', { words: ['ada', 'anna'], onlyQueries: true })
+    assert.deepEqual(await client.event(rid, 'add'), { idx: 1, value: 'anna' })
   })
 })

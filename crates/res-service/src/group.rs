@@ -206,14 +206,23 @@ impl Groups {
         entry.value.replace(value.clone()).map_or(Swapped::First, Swapped::Earlier)
     }
 
-    /// Forgets a resource that is gone; true if somebody may have its state.
+    /// Forgets the state of a resource that is gone; true if somebody may have it. That there are queries is still
+    /// remembered: each of them is asked for by itself, and may go on.
     pub(crate) fn forget(&self, service: &Service, route: &Route, term: Term) -> bool {
         let mut state = self.lock();
         let Some(entry) = state.entry(route, term) else { return false };
-        let known = entry.value.is_some() || entry.queries;
-        state.remove(&route.group, &route.name);
-        state.measure(service);
+        let known = entry.value.take().is_some();
+        entry.failures = 0;
+        if !entry.queries {
+            state.remove(&route.group, &route.name);
+            state.measure(service);
+        }
         known
+    }
+
+    /// Whether somebody has asked for this resource with a query, as far as is remembered.
+    pub(crate) fn has_queries(&self, route: &Route, term: Term) -> bool {
+        self.lock().entry(route, term).is_some_and(|entry| entry.queries)
     }
 
     /// Forgets a resource of which a first get failed, so that there is nothing to tell anybody.

@@ -56,10 +56,20 @@ impl Service {
         })
     }
 
-    /// Makes the gateways ask again who may do what with a resource.
+    /// Makes the gateways ask again who may do what with a resource, with whatever query it was asked for.
     pub async fn reaccess(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
-        self.publish(format!("event.{name}.reaccess"), Bytes::new()).await
+        self.publish(format!("event.{name}.reaccess"), Bytes::new()).await?;
+        // Gateways do not pass it on to those who asked with a query, and only the owner knows that nobody did.
+        let route = self.find(name).map(|definition| Route::new(Arc::clone(definition), name));
+        let term = route.as_ref().and_then(|route| self.ownership().term(route.key.as_deref()?));
+        if let (Some(route), Some(term)) = (&route, term)
+            && !self.groups().has_queries(route, term)
+        {
+            return Ok(());
+        }
+        self.publish_reset(&[], &[name]).await;
+        Ok(())
     }
 
     /// Makes the gateways ask again for all `resources` they have, and for all `access` they were granted, that match

@@ -189,14 +189,20 @@ async fn run_refresh(service: &Service, route: &Route) {
         outcome = refresh_value(service, route, term).await;
     }
     if started.queries && outcome.is_ok() {
-        let inbox = query_subject(service, &route.name);
-        let payload = serde_json::json!({ "subject": inbox }).to_string();
-        publish(service, route, term, "query", payload.into()).await.ok();
-        service.groups().published(route, term);
+        ask_queries(service, route, term).await.ok();
     }
     for waiter in started.waiters {
         let _ = waiter.send(outcome.clone());
     }
+}
+
+/// Makes the gateways ask for the state of each of their queries.
+async fn ask_queries(service: &Service, route: &Route, term: Term) -> Result<(), TermEnded> {
+    let inbox = query_subject(service, &route.name);
+    let payload = serde_json::json!({ "subject": inbox }).to_string();
+    publish(service, route, term, "query", payload.into()).await?;
+    service.groups().published(route, term);
+    Ok(())
 }
 
 /// Where the gateway asks for the state of each of its queries after a query change. It belongs to this replica and
@@ -316,7 +322,13 @@ async fn run_delete(service: &Service, route: &Route, done: oneshot::Sender<Resu
     let outcome = match term {
         Some(term) => {
             service.groups().forget(service, route, term);
-            publish(service, route, term, "delete", Bytes::new()).await
+            let deleted = publish(service, route, term, "delete", Bytes::new()).await;
+            // Gateways do not pass a delete on to those who asked with a query: each must hear it as its answer.
+            if deleted.is_ok() && service.groups().has_queries(route, term) {
+                ask_queries(service, route, term).await
+            } else {
+                deleted
+            }
         }
         None => Err(TermEnded),
     };

@@ -27,6 +27,7 @@ mod stored;
 mod truth;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use res_service::{Builder, Service};
 use tokio::sync::Mutex;
@@ -37,7 +38,8 @@ use truth::Truth;
 
 /// A service with resources for every behaviour that the tests ask about.
 async fn start_service(nats: &NatsServer, truth: &Truth, fragile: &Arc<Mutex<Gateway>>) -> Service {
-    let builder = Builder::new("test").changes_per_second_max(0);
+    // The later resets of the start, which heal everything, are not to come while the tests run.
+    let builder = Builder::new("test").changes_per_second_max(0).request_timeout(Duration::from_secs(600));
     let resources = stored::resources(truth)
         .into_iter()
         .chain(queries::resources(truth))
@@ -58,14 +60,15 @@ async fn clients_of_a_real_resgate_see_what_the_protocol_promises() {
     let nats = NatsServer::with("").await;
     let methods = ["--putmethod", "put", "--deletemethod", "remove", "--patchmethod", "patch"];
     let main = Gateway::start(&nats.url, &methods).await;
-    // Asks who everybody is, by their headers, and has less patience.
     let authentication = ["--headauth", "test.session.byHeader", "--wsheadauth", "test.session.byHeader"];
-    let impatient = ["--apiencoding", "jsonflat", "--reqtimeout", "400"];
-    let asking = Gateway::start(&nats.url, &[authentication, impatient].concat()).await;
+    let asking =
+        Gateway::start(&nats.url, &[&authentication[..], &["--apiencoding", "jsonflat"]].concat()).await;
+    let impatient = Gateway::start(&nats.url, &["--reqtimeout", "500"]).await;
     let fragile = Gateway::start(&nats.url, &[]).await;
     let addresses = [
         ("GATEWAY", main.address().to_owned()),
         ("ASKING_GATEWAY", asking.address().to_owned()),
+        ("IMPATIENT_GATEWAY", impatient.address().to_owned()),
         ("FRAGILE_GATEWAY", fragile.address().to_owned()),
     ];
     let truth = Truth::default();

@@ -8,7 +8,9 @@ const address = (name) => {
 
 /** The gateway of most tests: patience of 3 s, `put`, `remove` and `patch` as methods of HTTP. */
 export const gateway = address('GATEWAY')
-/** Asks `test.session.byHeader` who everybody is, writes flat JSON, and waits 400 ms for an answer. */
+/** Asks `test.session.byHeader` who everybody is, and writes flat JSON. */
 export const askingGateway = address('ASKING_GATEWAY')
+/** Waits half a second for an answer: for what is never answered in time. */
+export const impatientGateway = address('IMPATIENT_GATEWAY')
 /** The one that `test.control.restartGateway` kills and starts again. */
 export const fragileGateway = address('FRAGILE_GATEWAY')

@@ -32,7 +32,8 @@ impl Query {
     }
 }
 
-/// The words of a query. The state is `{"words": […], "milliseconds": pause, "gone": prefix}`.
+/// The words of a query. The state is `{"words": […], "milliseconds": pause, "gone": prefix, "failing": prefix}`, and
+/// with `"onlyQueries"` there is nothing without a query.
 async fn words(get: &Get, truth: &Truth) -> Result<(Query, Vec<String>), Error> {
     let state = truth.read(get.name(), json!({"words": ["ada", "bob", "anna"]}))?;
     truth.note(&format!("get {}", get.name()), json!(get.query()));
@@ -40,8 +41,11 @@ async fn words(get: &Get, truth: &Truth) -> Result<(Query, Vec<String>), Error> 
     if let Some(pause) = state["milliseconds"].as_u64() {
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
-    if state["gone"] == query.prefix.as_str() {
+    if state["gone"] == query.prefix.as_str() || (state["onlyQueries"] == true && get.query().is_none()) {
         return Err(Error::NOT_FOUND);
+    }
+    if state["failing"] == query.prefix.as_str() {
+        return Err(Error::internal("the database is down"));
     }
     let words = state["words"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut words: Vec<String> =
