@@ -205,4 +205,20 @@ describe('queries', { concurrency: true }, () => {
     await replace('test.words.q01', { words: ['ada', 'anna'], onlyQueries: true })
     assert.deepEqual(await client.event(rid, 'add'), { idx: 1, value: 'anna' })
   })
+
+  test('q06 a query that could not be answered once is asked again', async () => {
+    const client = await RawClient.connect()
+    const rid = 'test.words.q06?prefix=a'
+    await client.subscribe(rid)
+    const before = (await noted('get test.words.q06')).length
+    await replaceQuietly('test.words.q06', { words: ['ada', 'anna', 'axel'], failing: 'a' })
+    await call('test.words.q06', 'refresh')
+    await until(
+      'the question that fails',
+      () => noted('get test.words.q06'),
+      (asked) => asked.length > before,
+    )
+    await replaceQuietly('test.words.q06', { words: ['ada', 'anna', 'axel'] })
+    assert.deepEqual(await client.event(rid, 'add'), { idx: 2, value: 'axel' })
+  })
 })

@@ -397,6 +397,7 @@ async fn query(service: &Service, message: &Message, reply: Subject) {
     };
     let route = Route::new(definition, name);
     let Some(slot) = service.gets().enter(reply.clone(), Instant::now()) else {
+        // The gateway keeps an old state of its query now.
         service.resets().follow_up(service, &route.name);
         return service.answer_busy(reply).await;
     };

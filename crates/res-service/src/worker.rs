@@ -311,7 +311,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
     };
     service.answer_error(reply, &error, &route.name).await;
     if error.is_internal() {
-        // The gateway keeps the query's old state after any error but "not found", and asks no more by itself.
+        // A gateway passes this error over and keeps what it has, so it must be made to ask again.
         service.resets().follow_up(service, &route.name);
     }
     drop(slot);
