@@ -9,7 +9,7 @@ import { call, noted, replace, reset, rule } from './support/world.mjs'
 const DENIED = { code: 'system.accessDenied', reason: 'Access denied' }
 
 describe('access', { concurrency: true }, () => {
-  test('a01 g07 the access handler is told who asks and how, the get handler is not', async () => {
+  test('a01 the access handler is told who asks and how, the get handler is not', async () => {
     const client = await RawClient.connect()
     await client.auth('test.session', 'login', { user: 'ann' })
     await client.subscribe('test.guarded.a01?x=1')

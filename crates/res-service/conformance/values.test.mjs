@@ -99,6 +99,22 @@ describe('values', { concurrency: true }, () => {
     assert.deepEqual(await noted('get test.model.v03_far'), [])
   })
 
+  test('v02 v03 v04 the types that the library has for values are what clients know', async () => {
+    const client = await RawClient.connect()
+    const { models } = await client.subscribe('test.typed')
+    assert.deepEqual(models, {
+      'test.typed': {
+        reference: { rid: 'test.model.typed' },
+        soft: { rid: 'test.model.typed_far', soft: true },
+        list: { data: [1, 2] },
+        object: { data: { rid: 'not a reference' } },
+        number: 5,
+        nothing: null,
+      },
+      'test.model.typed': { name: 'test.model.typed' },
+    })
+  })
+
   test('v04 v05 a data value arrives whole and changes as a whole; a primitive in one is the primitive', async () => {
     const client = await RawClient.connect()
     const data = (data) => ({ data })

@@ -8,6 +8,8 @@ mod programs;
 #[path = "it/world.rs"]
 mod world;
 
+#[path = "it/answers.rs"]
+mod answers;
 #[path = "it/changes.rs"]
 mod changes;
 #[path = "it/gateway.rs"]
@@ -16,9 +18,13 @@ mod gateway;
 mod ordering;
 #[path = "it/ownership.rs"]
 mod ownership;
+#[path = "it/queries.rs"]
+mod queries;
 #[path = "it/requests.rs"]
 mod requests;
 #[path = "it/robustness.rs"]
 mod robustness;
+#[path = "it/rows.rs"]
+mod rows;
 #[path = "it/simulation.rs"]
 mod simulation;

@@ -1,8 +1,8 @@
 //! A model and a collection for each test that wants one: what they hold is what the test says, and every way of
 //! announcing it can be called.
 
-use res_service::{Call, Collection, Error, Get, Grant, Model, Reply, Resource};
-use serde::Deserialize;
+use res_service::{Call, Collection, Data, Error, Get, Grant, Model, Ref, Reply, Resource, SoftRef};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::truth::Truth;
@@ -42,6 +42,7 @@ pub(crate) fn resources(truth: &Truth) -> Vec<Resource> {
     let large = Resource::model("large.$bytes", |get: Get| async move {
         Model::from_serialize(&json!({"text": "x".repeat(get.parameter("bytes")?)}))
     });
+    let typed = Resource::model("typed", |_: Get| async { Model::from_serialize(&Typed::new()?) });
     let of_set = truth.clone();
     let model = model.call("set", move |call: Call| {
         let truth = of_set.clone();
@@ -53,11 +54,36 @@ pub(crate) fn resources(truth: &Truth) -> Vec<Resource> {
         odd.access(open),
         slow.access(open).owned_by_name(4),
         large.access(open),
+        typed.access(open),
         announcing(mine, truth).access(|access| async move {
             let cid: String = access.parameter("cid")?;
             Ok(if cid == access.cid() { Grant::all() } else { Grant::none() })
         }),
     ]
+}
+
+/// A value of every type that the library has for them.
+#[derive(Serialize)]
+struct Typed {
+    reference: Ref,
+    soft: SoftRef,
+    list: Data<Vec<u8>>,
+    object: Data<Value>,
+    number: Data<u8>,
+    nothing: Data<Option<u8>>,
+}
+
+impl Typed {
+    fn new() -> Result<Self, Error> {
+        Ok(Self {
+            reference: Ref::new("test.model.typed")?,
+            soft: SoftRef::new("test.model.typed_far")?,
+            list: Data(vec![1, 2]),
+            object: Data(json!({"rid": "not a reference"})),
+            number: Data(5),
+            nothing: Data(None),
+        })
+    }
 }
 
 /// Calls for everything a service can say of a resource.

@@ -426,3 +426,35 @@ async fn the_connection_coming_back_makes_gateways_ask_again() {
     }
     assert_eq!(world.ask("get.test.m", "").await, json!({"result": {"model": {}}}));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e14_g06_a_model_has_changes_alone_and_a_collection_additions_and_removals_alone() {
+    let world = World::new().await;
+    let (properties, items) = (Truth::new(json!({})), Truth::new(json!([])));
+    let builder = Builder::new("test").resource(model("m", &properties)).resource(collection("l", &items));
+    let service = start_with(&world, builder).await;
+    world.ask("get.test.m", "").await;
+    world.ask("get.test.l", "").await;
+    let mut wire = world.listen().await;
+    for n in 1..=20_u32 {
+        properties.set(Ok(json!({(n % 3).to_string(): n, "same": true})));
+        items.set(Ok(json!((0..n * 7 % 5).map(|i| i * n % 4).collect::<Vec<_>>())));
+        service.refresh_now("test.m").await.unwrap();
+        service.refresh_now("test.l").await.unwrap();
+    }
+    properties.set(Ok(json!(["a list"])));
+    items.set(Ok(json!({"a": "model"})));
+    assert!(service.refresh_now("test.m").await.is_err());
+    assert!(service.refresh_now("test.l").await.is_err());
+    service.emit("test.m", "end", &()).await.unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    loop {
+        let (subject, _) = next(&mut wire).await;
+        if subject == "event.test.m.end" {
+            break;
+        }
+        names.insert(subject);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(names, ["event.test.l.add", "event.test.l.remove", "event.test.m.change"]);
+}

@@ -37,7 +37,7 @@ fn counter() -> Resource {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_calls_gets_and_refreshes_of_one_resource_stay_in_order() {
+async fn t12_e01_a_thousand_calls_gets_and_refreshes_of_one_resource_stay_in_order() {
     let world = World::new().await;
     let service = Builder::new("test").resource(counter()).start(world.connect().await).await.unwrap();
     // One connection sees the answers and the changes in the order in which the server got them.

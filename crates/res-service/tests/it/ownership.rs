@@ -83,7 +83,7 @@ fn by(answer: &Value) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d02_a_get_at_any_replica_is_answered_by_the_owner_alone() {
+async fn t13_d02_a_get_at_any_replica_is_answered_by_the_owner_alone() {
     let world = World::new().await;
     let (lease, truth) = (MemoryLease::new(TIME_TO_LIVE), Truth::default());
     let first = start(&world, replica("a", &truth).lease(lease.clone()), &["event.1"]).await;
