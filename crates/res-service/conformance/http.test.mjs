@@ -130,7 +130,7 @@ describe('calling', { concurrency: true }, () => {
     const asked = { 'Access-Control-Request-Headers': 'X-A, X-B', Origin: 'http://else.where' }
     const { status, headers } = await http('OPTIONS', '/api/test/answers', { headers: asked })
     assert.equal(status, 200)
-    assert.match(headers['access-control-allow-methods'], /GET.*POST.*PUT.*DELETE.*PATCH|GET.*HEAD.*OPTIONS.*POST/)
+    assert.equal(headers['access-control-allow-methods'], 'GET, HEAD, OPTIONS, POST, PUT, DELETE, PATCH')
     assert.equal(headers['access-control-allow-headers'], 'X-A, X-B')
   })
 
