@@ -46,7 +46,10 @@ impl Service {
         let owned = route
             .filter(|route| route.key.as_deref().is_some_and(|key| self.ownership().term(key).is_some()));
         let Some(route) = owned else {
-            return self.publish(format!("event.{name}.delete"), Bytes::new()).await;
+            self.publish(format!("event.{name}.delete"), Bytes::new()).await?;
+            // Those who asked with a query do not hear of it; when they are made to ask again, nothing is found.
+            self.publish_reset(&[name], &[]).await;
+            return Ok(());
         };
         let (done, deleted) = oneshot::channel();
         let group = Arc::clone(&route.group);

@@ -116,6 +116,17 @@ async fn e15_e09_q05_a_delete_is_also_a_query_change_where_somebody_asked_with_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e15_e09_a_delete_by_who_does_not_own_the_resource_is_also_a_reset_of_it() {
+    let world = World::new().await;
+    let list = Resource::collection("list", |_: Get| async { Err(Error::NOT_FOUND) });
+    let service = Builder::new("test").resource(list).start(world.connect().await).await.unwrap();
+    let mut wire = world.listen().await;
+    service.delete("test.list").await.unwrap();
+    assert_eq!(next(&mut wire).await, ("delete".to_owned(), Value::Null));
+    assert_eq!(next(&mut wire).await, ("system.reset".to_owned(), json!({"resources": ["test.list"]})));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e15_e11_a_reaccess_is_also_a_reset_of_access_where_somebody_may_have_asked_with_a_query() {
     let world = World::new().await;
     let service = service(&world, &truth()).await;
