@@ -168,6 +168,14 @@ impl Groups {
         }
     }
 
+    /// Whether no group has work, and no refresh waits for its time.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn are_quiet(&self) -> bool {
+        let state = self.lock();
+        let mut entries = state.groups.values().flat_map(|group| group.entries.values());
+        state.running == 0 && entries.all(|entry| entry.pending == Pending::Nothing)
+    }
+
     /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.
     pub(crate) fn begin_get(&self, service: &Service, route: &Route, term: Term) -> Vec<Arc<str>> {
         let mut state = self.lock();

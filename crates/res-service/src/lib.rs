@@ -27,6 +27,8 @@ mod simulation;
 mod snapshot;
 mod statistics;
 mod strict;
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
 mod value;
 mod watched;
 mod worker;

@@ -30,6 +30,9 @@ use crate::router;
 use crate::statistics::{Statistics, count};
 use crate::watched::Watched;
 
+#[cfg(feature = "test-kit")]
+mod observed;
+
 /// How long an echo through the server may take.
 const BARRIER_TIME_MAX: Duration = Duration::from_secs(5);
 

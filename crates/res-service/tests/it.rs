@@ -28,3 +28,8 @@ mod robustness;
 mod rows;
 #[path = "it/simulation.rs"]
 mod simulation;
+#[path = "it/test_kit.rs"]
+mod test_kit;
+/// The example of the test kit's documentation.
+#[path = "../src/test_kit/example.rs"]
+mod test_kit_example;

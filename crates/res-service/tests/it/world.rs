@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::{Client, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
+use res_service::test_kit::NatsServer;
 use serde_json::Value;
 
 use crate::nats::NatsServer;
@@ -22,14 +23,16 @@ impl World {
 
     /// A server with a line of configuration more.
     pub(crate) async fn with(configuration: &str) -> Self {
-        let server = NatsServer::with(configuration).await;
-        let client = server.connect().await;
+        let server = NatsServer::start_with(configuration)
+            .await
+            .unwrap_or_else(|error| panic!("{error}. In this workspace `cargo dev parts` fetches one"));
+        let client = server.connect().await.unwrap();
         Self { server, client }
     }
 
     /// A connection of its own, as every replica has.
     pub(crate) async fn connect(&self) -> Client {
-        self.server.connect().await
+        self.server.connect().await.unwrap()
     }
 
     /// Everything that is on the wire from now on, in the order of the server.
@@ -132,4 +135,11 @@ pub(crate) async fn eventually<T: std::fmt::Debug>(
         assert!(Instant::now() < deadline, "{what}: it is still {now:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+pub(crate) async fn round_trip(client: &Client) {
+    let inbox = client.new_inbox();
+    let mut echo = client.subscribe(inbox.clone()).await.unwrap();
+    client.publish(inbox, Bytes::new()).await.unwrap();
+    tokio::time::timeout(PATIENCE, echo.next()).await.expect("the server echoes");
 }
