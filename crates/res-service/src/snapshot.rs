@@ -1,17 +1,22 @@
 //! What a get handler answers: a model or a collection, serialised once and kept as text, so that answering is
 //! copying and comparing two states is comparing bytes (which is also how gateways compare).
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::difference::{Step, steps};
 use crate::error::Error;
 use crate::name::check_resource_id;
 use crate::value::{Ref, refusal};
 
-type Span = Range<u32>;
+mod scanner;
+
+use scanner::{Scanner, Span};
+
+/// A collection that changed in more steps than this is announced by one reset of it.
+const STEPS_MAX: usize = 256;
 
 /// A model: an object whose properties are primitives, [`Ref`]s, [`SoftRef`](crate::SoftRef)s or [`Data`](crate::Data).
 #[derive(Debug, Clone)]
@@ -62,16 +67,53 @@ impl Model {
         let mut properties = Vec::new();
         scanner.open(b'{').map_err(|_| Error::internal("a model must serialise to a JSON object"))?;
         while !scanner.closes(b'}') {
-            let key = scanner.value();
+            let key = scanner.value()?;
             scanner.skip(b':');
-            let value = scanner.value();
+            let value = scanner.value()?;
             scanner.skip(b',');
             if let Some(reason) = refusal(text(&json, &value)) {
                 return Err(Error::internal(format!("property {} of a model: {reason}", text(&json, &key))));
             }
             properties.push((key, value));
         }
-        Ok(Self { json, properties, query: None })
+        let model = Self { json, properties, query: None };
+        if let Some(rewritten) = model.with_plain_names()? {
+            return Self::from_valid(rewritten.into());
+        }
+        if let Some(name) = model.repeated_name() {
+            return Err(Error::internal(format!(
+                "a model has the property {name} twice, of which clients would see only one"
+            )));
+        }
+        Ok(model)
+    }
+
+    /// The text with every name in the one spelling that serde gives it, if one has another: names are compared by
+    /// their text.
+    fn with_plain_names(&self) -> Result<Option<String>, Error> {
+        let mut names = self.keys().filter(|name| name.contains('\\'));
+        let is_plain = |name: &str| Ok::<_, Error>(plain(name)? == name);
+        if names.try_fold(true, |all, name| Ok::<_, Error>(all && is_plain(name)?))? {
+            return Ok(None);
+        }
+        let mut rewritten = String::with_capacity(self.json.len());
+        for (name, value) in self.pairs() {
+            rewritten.push(if rewritten.is_empty() { '{' } else { ',' });
+            rewritten.push_str(&plain(name)?);
+            rewritten.push(':');
+            rewritten.push_str(value);
+        }
+        rewritten.push('}');
+        Ok(Some(rewritten))
+    }
+
+    fn repeated_name(&self) -> Option<&str> {
+        // What comes from a sorted map needs no table.
+        if self.keys().zip(self.keys().skip(1)).all(|(one, next)| one < next) {
+            return None;
+        }
+        let mut seen = HashSet::with_capacity(self.properties.len());
+        self.keys().find(|name| !seen.insert(*name))
     }
 
     /// The changed, new and vanished properties as the text of a change's `values`, or `None` if all are equal.
@@ -125,6 +167,13 @@ impl Collection {
         Self::from_valid(serde_json::to_vec(value).map_err(Error::internal)?.into())
     }
 
+    /// A collection from JSON text.
+    pub fn from_json(json: impl Into<Bytes>) -> Result<Self, Error> {
+        let json = json.into();
+        serde_json::from_slice::<&serde_json::value::RawValue>(&json).map_err(Error::internal)?;
+        Self::from_valid(json)
+    }
+
     /// A collection of references to resources.
     pub fn references<I: IntoIterator<Item = S>, S: Into<String>>(resource_ids: I) -> Result<Self, Error> {
         Self::from_serialize(&resource_ids.into_iter().map(Ref::new).collect::<Result<Vec<_>, _>>()?)
@@ -147,7 +196,7 @@ impl Collection {
         let mut items = Vec::new();
         scanner.open(b'[').map_err(|_| Error::internal("a collection must serialise to a JSON array"))?;
         while !scanner.closes(b']') {
-            let item = scanner.value();
+            let item = scanner.value()?;
             scanner.skip(b',');
             if let Some(reason) = refusal(text(&json, &item)) {
                 return Err(Error::internal(format!("item {} of a collection: {reason}", items.len())));
@@ -174,6 +223,38 @@ impl Snapshot {
         match self {
             Self::Model(model) => model.query.as_deref(),
             Self::Collection(collection) => collection.query.as_deref(),
+        }
+    }
+
+    /// The names and payloads of the changes that lead here from an earlier state; `None` if that takes too many.
+    pub(crate) fn changes_from(&self, earlier: &Self) -> Option<Vec<(&'static str, Bytes)>> {
+        match (earlier, self) {
+            (Self::Model(earlier), Self::Model(later)) => {
+                let values = later.changes_from(earlier);
+                Some(
+                    values
+                        .map(|values| ("change", format!("{{\"values\":{values}}}").into()))
+                        .into_iter()
+                        .collect(),
+                )
+            }
+            (Self::Collection(earlier), Self::Collection(later)) => {
+                let items = later.items();
+                let message = |step| match step {
+                    Step::Remove(at) => ("remove", format!("{{\"idx\":{at}}}").into()),
+                    Step::Add { at, from } => {
+                        ("add", format!("{{\"value\":{},\"idx\":{at}}}", items[from]).into())
+                    }
+                };
+                let steps = steps(&earlier.items(), &items, STEPS_MAX)?;
+                Some(steps.into_iter().map(message).collect())
+            }
+            _ => {
+                tracing::error!(
+                    "a resource was a model and is a collection now (or the reverse): gateways keep the old state"
+                );
+                Some(Vec::new())
+            }
         }
     }
 
@@ -223,91 +304,15 @@ pub(crate) fn checked_resource_id(resource_id: String) -> Result<String, Error> 
     check_resource_id(&resource_id).map(|()| resource_id)
 }
 
+/// A name as serde writes it.
+fn plain(name: &str) -> Result<String, Error> {
+    let decoded: String = serde_json::from_str(name).map_err(Error::internal)?;
+    serde_json::to_string(&decoded).map_err(Error::internal)
+}
+
 fn text<'a>(json: &'a Bytes, span: &Span) -> &'a str {
     // The spans lie between ASCII marks of a text that serde has read as UTF-8.
     std::str::from_utf8(&json[span.start as usize..span.end as usize]).unwrap_or_default()
-}
-
-/// Walks over the top level of a JSON text that is known to be valid.
-struct Scanner<'a> {
-    json: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Scanner<'a> {
-    fn new(json: &'a [u8]) -> Result<Self, Error> {
-        if u32::try_from(json.len()).is_err() {
-            return Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
-        }
-        Ok(Self { json, at: 0 })
-    }
-
-    fn skip_spaces(&mut self) {
-        while self.json.get(self.at).is_some_and(u8::is_ascii_whitespace) {
-            self.at += 1;
-        }
-    }
-
-    fn open(&mut self, mark: u8) -> Result<(), ()> {
-        self.skip_spaces();
-        let opened = self.json.get(self.at) == Some(&mark);
-        self.at += 1;
-        if opened { Ok(()) } else { Err(()) }
-    }
-
-    fn closes(&mut self, mark: u8) -> bool {
-        self.skip_spaces();
-        self.json.get(self.at).is_none_or(|byte| *byte == mark)
-    }
-
-    fn skip(&mut self, mark: u8) {
-        self.skip_spaces();
-        if self.json.get(self.at) == Some(&mark) {
-            self.at += 1;
-        }
-    }
-
-    /// The span of the next value, whatever it is.
-    fn value(&mut self) -> Span {
-        self.skip_spaces();
-        let start = self.at;
-        let mut depth = 0_usize;
-        while let Some(&byte) = self.json.get(self.at) {
-            match byte {
-                b'"' => self.string(),
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                b'}' | b']' if depth > 0 => {
-                    depth -= 1;
-                    self.at += 1;
-                }
-                b',' | b':' if depth > 0 => self.at += 1,
-                b',' | b':' | b'}' | b']' => break,
-                byte if depth == 0 && byte.is_ascii_whitespace() => break,
-                _ => self.at += 1,
-            }
-            let closed = depth == 0 && matches!(byte, b'"' | b'}' | b']');
-            if closed {
-                break;
-            }
-        }
-        // `new` has refused anything longer.
-        #[allow(clippy::cast_possible_truncation)]
-        let span = start as u32..self.at as u32;
-        span
-    }
-
-    fn string(&mut self) {
-        self.at += 1;
-        while let Some(&byte) = self.json.get(self.at) {
-            self.at += if byte == b'\\' { 2 } else { 1 };
-            if byte == b'"' {
-                return;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

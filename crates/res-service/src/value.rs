@@ -100,30 +100,29 @@ pub(crate) fn refusal(raw: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Special<'a> {
         rid: Option<std::borrow::Cow<'a, str>>,
-        #[serde(borrow)]
+        #[serde(borrow, default, deserialize_with = "even_if_null")]
         data: Option<&'a RawValue>,
         action: Option<serde::de::IgnoredAny>,
+    }
+    /// `{"data":null}` is the primitive null, and not an object without data.
+    fn even_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+        Deserialize::deserialize(deserializer).map(Some)
     }
     match raw.as_bytes().first() {
         Some(b'[') => {
             Some("an array can only be held inside Data (or make it a collection of its own)".to_owned())
         }
-        Some(b'{') => {
-            // `{"data":null}` reads as no data, yet is allowed: it is the primitive null.
-            let null_data = raw == r#"{"data":null}"#;
-            match serde_json::from_str::<Special<'_>>(raw) {
-                Ok(Special { action: Some(_), .. }) => Some("an action cannot be a value".to_owned()),
-                Ok(Special { rid: Some(_), data: Some(_), .. }) => {
-                    Some("a value cannot be both a reference and data".to_owned())
-                }
-                Ok(Special { rid: Some(rid), .. }) => {
-                    check_resource_id(&rid).err().map(|error| error.cause_chain().unwrap_or_default())
-                }
-                Ok(Special { data: Some(_), .. }) => None,
-                Ok(_) if null_data => None,
-                _ => Some("an object can only be held inside Data, or be a Ref or SoftRef".to_owned()),
+        Some(b'{') => match serde_json::from_str::<Special<'_>>(raw) {
+            Ok(Special { action: Some(_), .. }) => Some("an action cannot be a value".to_owned()),
+            Ok(Special { rid: Some(_), data: Some(_), .. }) => {
+                Some("a value cannot be both a reference and data".to_owned())
             }
-        }
+            Ok(Special { rid: Some(rid), .. }) => {
+                check_resource_id(&rid).err().map(|error| error.cause_chain().unwrap_or_default())
+            }
+            Ok(Special { data: Some(_), .. }) => None,
+            _ => Some("an object can only be held inside Data, or be a Ref or SoftRef".to_owned()),
+        },
         _ => None,
     }
 }
@@ -170,6 +169,7 @@ mod tests {
             r#"{"rid":"a","soft":true}"#,
             r#"{"data":[1]}"#,
             r#"{"data":null}"#,
+            r#"{ "data" : null }"#,
         ] {
             assert_eq!(refusal(good), None, "{good}");
         }

@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::difference::{Step, steps};
 use crate::error::Error;
 use crate::group::{Job, Route, Swapped};
 use crate::in_flight::Slot;
@@ -24,8 +23,6 @@ use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
 
-/// A collection that changed in more steps than this is announced by one reset of it.
-const STEPS_MAX: usize = 256;
 /// Tries of a failed refresh before the gateways are told to ask by themselves.
 const REFRESH_TRIES_MAX: u32 = 5;
 
@@ -257,35 +254,15 @@ async fn announce(
     earlier: &Snapshot,
     later: &Snapshot,
 ) -> Result<(), TermEnded> {
-    let mut messages: Vec<(&'static str, Bytes)> = Vec::new();
-    let mut by_reset = false;
-    match (earlier, later) {
-        (Snapshot::Model(earlier), Snapshot::Model(later)) => {
-            let values = later.changes_from(earlier);
-            messages.extend(values.map(|values| ("change", format!("{{\"values\":{values}}}").into())));
-        }
-        (Snapshot::Collection(earlier), Snapshot::Collection(later)) => {
-            let items = later.items();
-            match steps(&earlier.items(), &items, STEPS_MAX) {
-                None => by_reset = true,
-                Some(steps) => messages.extend(steps.into_iter().map(|step| match step {
-                    Step::Remove(at) => ("remove", format!("{{\"idx\":{at}}}").into()),
-                    Step::Add { at, from } => {
-                        ("add", format!("{{\"value\":{},\"idx\":{at}}}", items[from]).into())
-                    }
-                })),
-            }
-        }
-        _ => {
-            tracing::error!(res.resource = %route.name, "a resource was a model and is a collection now (or the reverse): gateways keep the old state")
-        }
-    }
-    by_reset |= messages.iter().any(|(_, payload)| payload.len() > service.connection().max_payload());
-    if by_reset {
+    let bytes_max = service.client().max_payload();
+    let changes = later.changes_from(earlier);
+    let Some(changes) =
+        changes.filter(|changes| changes.iter().all(|(_, payload)| payload.len() <= bytes_max))
+    else {
         service.publish_reset(&[&route.name], &[]).await;
         return Ok(());
-    }
-    for (change, payload) in messages {
+    };
+    for (change, payload) in changes {
         publish(service, route, term, change, payload).await?;
         service.groups().published(route, term);
     }
