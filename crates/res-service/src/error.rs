@@ -8,6 +8,9 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 use serde_json::value::RawValue;
 
+/// Of a long reason why parameters are refused, so many letters of its beginning and of its end are told.
+const REASON_PART_LETTERS: usize = 100;
+
 /// Any error, as lifecycle handlers and leases give it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
@@ -184,7 +187,19 @@ impl Error {
         let text = error.to_string();
         // "… at line 1 column 7" speaks of a text that the client never saw as such.
         let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+        let reason = shortened(reason);
         let colon = if place.is_empty() { "" } else { ": " };
         Self::INVALID_PARAMS.message(format!("Invalid parameters: {place}{colon}{reason}"))
     }
+}
+
+/// The beginning and the end of a long text. serde repeats what it cannot read, and a client may have sent a mebibyte.
+fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
+    let mut letters = text.char_indices();
+    let (Some((head, _)), Some((tail, _))) =
+        (letters.nth(REASON_PART_LETTERS), letters.nth_back(REASON_PART_LETTERS))
+    else {
+        return text.into();
+    };
+    format!("{} … {}", &text[..head], &text[tail..]).into()
 }

@@ -183,7 +183,17 @@ impl Service {
 
     pub(crate) async fn answer_error(&self, reply: Subject, error: &Error, name: &str) {
         self.note_error(error, name);
-        self.send(reply, error_json(error)).await;
+        let mut payload = error_json(error);
+        let bytes_max = self.client().max_payload();
+        if payload.len() > bytes_max {
+            tracing::error!(
+                res.resource = %name, error.code = %error.code,
+                "an error has {} bytes, more than NATS takes ({bytes_max}); its message or data must be shorter",
+                payload.len()
+            );
+            payload = error_json(&Error::INTERNAL_ERROR);
+        }
+        self.send(reply, payload).await;
     }
 
     pub(crate) async fn answer_busy(&self, reply: Subject) {
