@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::error::Error;
-use crate::name::is_method;
+use crate::name::{is_method, is_part};
 use crate::pattern::Pattern;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get};
@@ -323,7 +323,7 @@ impl<R> Methods<R> {
     }
 
     pub(crate) fn find(&self, method: &str) -> Option<&Handler<R, Reply>> {
-        self.named.get(method).or(self.other.as_ref())
+        self.named.get(method).or(self.other.as_ref().filter(|_| is_part(method)))
     }
 }
 

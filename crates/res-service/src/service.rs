@@ -18,7 +18,7 @@ use crate::error::{BoxError, Error};
 use crate::group::{Groups, Route};
 use crate::in_flight::InFlight;
 use crate::lease::{Holding, Lease};
-use crate::name::{check_resource_id, split_resource_id};
+use crate::name::{check_resource_id, is_name, split_resource_id};
 use crate::ownership::Ownership;
 use crate::pace::Pace;
 use crate::pattern::Trie;
@@ -365,8 +365,12 @@ impl Service {
         self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
-    /// The definition for a full resource name.
+    /// The definition for a full resource name. What no gateway can ask for has none: with a `*` in its name, a reset of
+    /// one resource would be a reset of all.
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<Definition>> {
+        if !is_name(name) {
+            return None;
+        }
         let rest = name.strip_prefix(self.name())?;
         let rest =
             if rest.is_empty() { rest } else { rest.strip_prefix('.').filter(|rest| !rest.is_empty())? };
