@@ -6,6 +6,8 @@ mod connection;
 mod difference;
 mod dispatch;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod group;
 mod in_flight;
 mod jitter;

@@ -306,23 +306,12 @@ impl Auth {
 
     /// The first value of a header, whatever the case of its name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.get(name).or_else(|| {
-            self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, values)| values)
-        })?;
-        found.first().map(String::as_str)
+        header_of(&self.headers, name)
     }
 
     /// The value of a cookie of the client's HTTP request.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let lines = self
-            .headers
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case("cookie"))
-            .flat_map(|(_, lines)| lines);
-        lines.flat_map(|line| line.split(';')).find_map(|pair| {
-            let (key, value) = pair.trim().split_once('=')?;
-            (key == name).then(|| value.trim_matches('"'))
-        })
+        cookie_of(&self.headers, name)
     }
 
     /// The host the client asked.
@@ -340,3 +329,22 @@ impl Auth {
         &self.uri
     }
 }
+
+fn header_of<'a>(headers: &'a HashMap<String, Vec<String>>, name: &str) -> Option<&'a str> {
+    let found = headers.get(name).or_else(|| {
+        headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, values)| values)
+    })?;
+    found.first().map(String::as_str)
+}
+
+fn cookie_of<'a>(headers: &'a HashMap<String, Vec<String>>, name: &str) -> Option<&'a str> {
+    let lines =
+        headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case("cookie")).flat_map(|(_, lines)| lines);
+    lines.flat_map(|line| line.split(';')).find_map(|pair| {
+        let (key, value) = pair.trim().split_once('=')?;
+        (key == name).then(|| value.trim_matches('"'))
+    })
+}
+
+#[cfg(test)]
+mod fuzz;

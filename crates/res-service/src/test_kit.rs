@@ -67,11 +67,11 @@ use serde_json::Value;
 
 mod answer;
 mod client;
-mod compare;
-mod placeholder;
+pub(crate) mod compare;
+pub(crate) mod placeholder;
 mod play;
 mod server;
-mod transcript;
+pub(crate) mod transcript;
 mod wire;
 
 pub use answer::{Answer, Granted};

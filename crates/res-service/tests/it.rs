@@ -12,6 +12,8 @@ mod world;
 mod answers;
 #[path = "it/changes.rs"]
 mod changes;
+#[path = "it/fuzz.rs"]
+mod fuzz;
 #[path = "it/gateway.rs"]
 mod gateway;
 #[path = "it/ordering.rs"]
