@@ -29,11 +29,12 @@ mod truth;
 use std::sync::Arc;
 use std::time::Duration;
 
+use res_service::test_kit::NatsServer;
 use res_service::{Builder, Service};
 use tokio::sync::Mutex;
 
 use gateway::Gateway;
-use nats::{NatsServer, PATIENCE};
+use nats::{PATIENCE, server_with};
 use truth::Truth;
 
 /// A service with resources for every behaviour that the tests ask about.
@@ -46,10 +47,10 @@ async fn start_service(nats: &NatsServer, truth: &Truth, fragile: &Arc<Mutex<Gat
         .chain(access::resources(truth))
         .chain(sessions::resources())
         .chain(answers::resources())
-        .chain(control::resources(&nats.url, truth, fragile));
+        .chain(control::resources(nats.url(), truth, fragile));
     resources
         .fold(builder, |builder, resource| builder.resource(resource))
-        .start(nats.connect().await)
+        .start(nats.connect().await.unwrap())
         .await
         .unwrap()
 }
@@ -57,14 +58,14 @@ async fn start_service(nats: &NatsServer, truth: &Truth, fragile: &Arc<Mutex<Gat
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_of_a_real_resgate_see_what_the_protocol_promises() {
     node::install().await;
-    let nats = NatsServer::with("").await;
+    let nats = server_with("").await;
     let methods = ["--putmethod", "put", "--deletemethod", "remove", "--patchmethod", "patch"];
-    let main = Gateway::start(&nats.url, &methods).await;
+    let main = Gateway::start(nats.url(), &methods).await;
     let authentication = ["--headauth", "test.session.byHeader", "--wsheadauth", "test.session.byHeader"];
     let asking =
-        Gateway::start(&nats.url, &[&authentication[..], &["--apiencoding", "jsonflat"]].concat()).await;
-    let impatient = Gateway::start(&nats.url, &["--reqtimeout", "500"]).await;
-    let fragile = Gateway::start(&nats.url, &[]).await;
+        Gateway::start(nats.url(), &[&authentication[..], &["--apiencoding", "jsonflat"]].concat()).await;
+    let impatient = Gateway::start(nats.url(), &["--reqtimeout", "500"]).await;
+    let fragile = Gateway::start(nats.url(), &[]).await;
     let addresses = [
         ("GATEWAY", main.address().to_owned()),
         ("ASKING_GATEWAY", asking.address().to_owned()),
@@ -74,7 +75,7 @@ async fn clients_of_a_real_resgate_see_what_the_protocol_promises() {
     let truth = Truth::default();
     let fragile = Arc::new(Mutex::new(fragile));
     let service = start_service(&nats, &truth, &fragile).await;
-    let other = access::answer_for_another_service(nats.connect().await).await;
+    let other = access::answer_for_another_service(nats.connect().await.unwrap()).await;
 
     node::run(&addresses).await;
 

@@ -3,8 +3,6 @@
 
 #[path = "shared/nats.rs"]
 mod nats;
-#[path = "shared/programs.rs"]
-mod programs;
 #[path = "it/world.rs"]
 mod world;
 

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use res_service::test_kit::NatsServer;
 use serde_json::Value;
 
-use crate::nats::NatsServer;
+use crate::nats::server_with;
 pub(crate) use crate::nats::{PATIENCE, round_trip};
 
 pub(crate) struct World {
@@ -23,9 +23,7 @@ impl World {
 
     /// A server with a line of configuration more.
     pub(crate) async fn with(configuration: &str) -> Self {
-        let server = NatsServer::start_with(configuration)
-            .await
-            .unwrap_or_else(|error| panic!("{error}. In this workspace `cargo dev parts` fetches one"));
+        let server = server_with(configuration).await;
         let client = server.connect().await.unwrap();
         Self { server, client }
     }
@@ -135,11 +133,4 @@ pub(crate) async fn eventually<T: std::fmt::Debug>(
         assert!(Instant::now() < deadline, "{what}: it is still {now:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-pub(crate) async fn round_trip(client: &Client) {
-    let inbox = client.new_inbox();
-    let mut echo = client.subscribe(inbox.clone()).await.unwrap();
-    client.publish(inbox, Bytes::new()).await.unwrap();
-    tokio::time::timeout(PATIENCE, echo.next()).await.expect("the server echoes");
 }
