@@ -184,7 +184,7 @@ impl Service {
     pub(crate) async fn answer_error(&self, reply: Subject, error: &Error, name: &str) {
         self.note_error(error, name);
         let mut payload = error_json(error);
-        let bytes_max = self.client().max_payload();
+        let bytes_max = self.connection().max_payload();
         if payload.len() > bytes_max {
             tracing::error!(
                 res.resource = %name, error.code = %error.code,

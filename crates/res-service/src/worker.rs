@@ -254,7 +254,7 @@ async fn announce(
     earlier: &Snapshot,
     later: &Snapshot,
 ) -> Result<(), TermEnded> {
-    let bytes_max = service.client().max_payload();
+    let bytes_max = service.connection().max_payload();
     let changes = later.changes_from(earlier);
     let Some(changes) =
         changes.filter(|changes| changes.iter().all(|(_, payload)| payload.len() <= bytes_max))
