@@ -10,7 +10,6 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use res_service::{BoxError, Holding, Lease};
 
@@ -88,7 +87,6 @@ impl PostgresLease {
     }
 }
 
-#[async_trait]
 impl Lease for PostgresLease {
     async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
         tokio::time::timeout(ROUND_DEADLINE, self.round_in_database(replica, keys))

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use crate::connection::Connection;
 use crate::error::{BoxError, Error};
 use crate::jitter;
-use crate::lease::{Everything, Lease};
+use crate::lease::{AnyLease, Everything, Lease};
 use crate::name::is_part;
 use crate::pattern::Trie;
 use crate::reply::Grant;
@@ -90,7 +90,7 @@ pub struct Builder {
     name: String,
     replica: String,
     limits: Limits,
-    lease: Option<Arc<dyn Lease>>,
+    lease: Option<Arc<dyn AnyLease>>,
     busy: Error,
     access: Option<Handler<Access, Grant>>,
     resources: Vec<Resource>,

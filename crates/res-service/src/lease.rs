@@ -1,15 +1,19 @@
 //! Who owns what among the replicas of a service.
 
+use std::future::Future;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use crate::error::BoxError;
 
+#[cfg(feature = "kv-lease")]
 mod key_value;
 mod memory;
 pub(crate) mod share;
 
+#[cfg(feature = "kv-lease")]
 pub use key_value::KvLease;
 pub use memory::MemoryLease;
 
@@ -28,15 +32,28 @@ pub struct Holding {
 ///
 /// What it must guarantee: a key that [`Lease::round`] says is held by a replica is given to nobody else before
 /// [`Lease::time_to_live`] has passed since that round *was asked*, unless the replica released it.
-#[async_trait]
+///
+/// An implementation writes its methods as `async fn`.
 pub trait Lease: Send + Sync + 'static {
     /// One round of ownership: renews what `replica` holds, takes its fair share of what is free among `keys`, and
     /// answers who holds every key of `keys` that is held.
-    async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError>;
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked: then nothing is known to be held longer than before.
+    fn round(
+        &self,
+        replica: &str,
+        keys: &[String],
+    ) -> impl Future<Output = Result<Vec<Holding>, BoxError>> + Send;
 
     /// Gives keys back at once. Called when the replica no longer publishes anything for them. Keys that it does not
     /// hold are passed over.
-    async fn release(&self, replica: &str, keys: &[String]) -> Result<(), BoxError>;
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked: then the keys become free when their time has passed.
+    fn release(&self, replica: &str, keys: &[String]) -> impl Future<Output = Result<(), BoxError>> + Send;
 
     /// How long a holding is good for after the round that gave it was asked.
     fn time_to_live(&self) -> Duration;
@@ -44,16 +61,53 @@ pub trait Lease: Send + Sync + 'static {
     /// Keys that `replica` holds beyond its fair share and should hand over to others that have less. The library
     /// stops publishing for them and then calls [`Lease::release`]. By default none: shares even out as replicas come
     /// and go.
-    async fn surrender(&self, replica: &str) -> Result<Vec<String>, BoxError> {
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked: then nothing is handed over this time.
+    fn surrender(&self, replica: &str) -> impl Future<Output = Result<Vec<String>, BoxError>> + Send {
         let _ = replica;
-        Ok(Vec::new())
+        std::future::ready(Ok(Vec::new()))
+    }
+}
+
+/// Any [`Lease`], as the service keeps it.
+pub(crate) trait AnyLease: Send + Sync + 'static {
+    fn round<'a>(
+        &'a self,
+        replica: &'a str,
+        keys: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Holding>, BoxError>>;
+    fn release<'a>(&'a self, replica: &'a str, keys: &'a [String]) -> BoxFuture<'a, Result<(), BoxError>>;
+    fn time_to_live(&self) -> Duration;
+    fn surrender<'a>(&'a self, replica: &'a str) -> BoxFuture<'a, Result<Vec<String>, BoxError>>;
+}
+
+impl<L: Lease> AnyLease for L {
+    fn round<'a>(
+        &'a self,
+        replica: &'a str,
+        keys: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Holding>, BoxError>> {
+        Lease::round(self, replica, keys).boxed()
+    }
+
+    fn release<'a>(&'a self, replica: &'a str, keys: &'a [String]) -> BoxFuture<'a, Result<(), BoxError>> {
+        Lease::release(self, replica, keys).boxed()
+    }
+
+    fn time_to_live(&self) -> Duration {
+        Lease::time_to_live(self)
+    }
+
+    fn surrender<'a>(&'a self, replica: &'a str) -> BoxFuture<'a, Result<Vec<String>, BoxError>> {
+        Lease::surrender(self, replica).boxed()
     }
 }
 
 /// The lease of a service with one process: everything is its own, for good.
 pub(crate) struct Everything;
 
-#[async_trait]
 impl Lease for Everything {
     async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
         Ok(keys

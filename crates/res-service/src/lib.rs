@@ -37,7 +37,9 @@ mod worker;
 
 pub use builder::{Builder, StartError};
 pub use error::{BoxError, Error};
-pub use lease::{Holding, KvLease, Lease, MemoryLease};
+#[cfg(feature = "kv-lease")]
+pub use lease::KvLease;
+pub use lease::{Holding, Lease, MemoryLease};
 pub use reply::{Grant, Reply};
 pub use request::{Access, Auth, Call, Get};
 pub use resource::{Owner, Resource};

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::error::BoxError;
 use crate::jitter;
-use crate::lease::Lease;
+use crate::lease::AnyLease;
 use crate::ownership::{Changes, Step};
 use crate::service::{OwnedKey, Service};
 use crate::statistics::count;
@@ -32,7 +32,7 @@ pub(crate) struct Lives {
 }
 
 /// Renews and takes leases for as long as the service lives.
-pub(crate) async fn run(service: Service, lease: Arc<dyn Lease>) {
+pub(crate) async fn run(service: Service, lease: Arc<dyn AnyLease>) {
     let time_to_live = lease.time_to_live();
     loop {
         let succeeded = round(&service, &lease).await;
@@ -63,7 +63,7 @@ pub(crate) async fn run(service: Service, lease: Arc<dyn Lease>) {
 }
 
 /// One round; false if it failed.
-async fn round(service: &Service, lease: &Arc<dyn Lease>) -> bool {
+async fn round(service: &Service, lease: &Arc<dyn AnyLease>) -> bool {
     let ownership = service.ownership();
     if !service.connection().is_connected() {
         // Without a connection nobody can be served: let the leases run out, so that others take over.
@@ -104,7 +104,7 @@ async fn round(service: &Service, lease: &Arc<dyn Lease>) -> bool {
 }
 
 /// Stops serving keys, makes sure that everything published for them is out, and frees them.
-pub(crate) async fn give_back(service: &Service, lease: &Arc<dyn Lease>, keys: &[String]) {
+pub(crate) async fn give_back(service: &Service, lease: &Arc<dyn AnyLease>, keys: &[String]) {
     let demoted = service.ownership().demote(keys);
     follow(service, lease, demoted);
     if let Err(error) = service.barrier().await {
@@ -118,7 +118,7 @@ pub(crate) async fn give_back(service: &Service, lease: &Arc<dyn Lease>, keys: &
 }
 
 /// Does what must be done for keys that came and went.
-pub(crate) fn follow(service: &Service, lease: &Arc<dyn Lease>, changes: Changes) {
+pub(crate) fn follow(service: &Service, lease: &Arc<dyn AnyLease>, changes: Changes) {
     if !changes.lost.is_empty() {
         let keys: Vec<&str> = changes.lost.iter().map(|step| step.key.as_str()).collect();
         service.groups().forget_keys(service, &keys);
@@ -145,7 +145,7 @@ async fn lose(service: &Service, step: Step) {
     }
 }
 
-async fn prepare(service: &Service, lease: &Arc<dyn Lease>, step: Step) {
+async fn prepare(service: &Service, lease: &Arc<dyn AnyLease>, step: Step) {
     for attempt in 0..PREPARE_TRIES_MAX {
         if !service.ownership().lasts(&step.key, step.term) {
             return;

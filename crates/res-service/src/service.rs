@@ -17,7 +17,7 @@ use crate::dispatch;
 use crate::error::{BoxError, Error};
 use crate::group::{Groups, Route};
 use crate::in_flight::InFlight;
-use crate::lease::{Holding, Lease};
+use crate::lease::{AnyLease, Holding};
 use crate::name::{check_resource_id, is_name, split_resource_id};
 use crate::ownership::Ownership;
 use crate::pace::Pace;
@@ -80,7 +80,7 @@ pub(crate) struct Parts {
     pub(crate) hooks: Hooks,
     pub(crate) trie: Trie,
     pub(crate) definitions: Vec<Arc<Definition>>,
-    pub(crate) lease: Arc<dyn Lease>,
+    pub(crate) lease: Arc<dyn AnyLease>,
     pub(crate) everything: bool,
     pub(crate) of_names: Vec<String>,
 }
@@ -297,7 +297,7 @@ impl Service {
         &self.inner.parts.hooks
     }
 
-    pub(crate) fn lease(&self) -> &Arc<dyn Lease> {
+    pub(crate) fn lease(&self) -> &Arc<dyn AnyLease> {
         &self.inner.parts.lease
     }
 

@@ -68,7 +68,6 @@ mod switches {
     /// Tells every replica that it owns everything: what a live view without owners is.
     pub(crate) struct EverybodyOwnsEverything;
 
-    #[async_trait::async_trait]
     impl res_service::Lease for EverybodyOwnsEverything {
         async fn round(
             &self,

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use async_nats::jetstream::kv;
-use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::share::Table;
@@ -90,7 +89,6 @@ impl KvLease {
     }
 }
 
-#[async_trait]
 impl Lease for KvLease {
     async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
         self.change(|table| table.round(replica, keys)).await

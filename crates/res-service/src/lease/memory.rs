@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::share::Table;
@@ -31,7 +30,6 @@ impl MemoryLease {
     }
 }
 
-#[async_trait]
 impl Lease for MemoryLease {
     async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

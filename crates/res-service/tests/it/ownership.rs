@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use res_service::{
     BoxError, Builder, Error, Get, Holding, KvLease, Lease, MemoryLease, Model, Resource, Service,
 };
@@ -18,17 +17,16 @@ const TIME_TO_LIVE: Duration = Duration::from_millis(600);
 /// A lease that one replica can be cut off from.
 #[derive(Clone)]
 struct Breakable {
-    lease: Arc<dyn Lease>,
+    lease: MemoryLease,
     broken: Arc<AtomicBool>,
 }
 
 impl Breakable {
     fn new(lease: &MemoryLease) -> Self {
-        Self { lease: Arc::new(lease.clone()), broken: Arc::default() }
+        Self { lease: lease.clone(), broken: Arc::default() }
     }
 }
 
-#[async_trait]
 impl Lease for Breakable {
     async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
         if self.broken.load(Ordering::SeqCst) {

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use res_service::{
@@ -130,7 +129,6 @@ fn name(n: u64) -> String {
 #[derive(Clone)]
 struct Breakable(MemoryLease, Arc<AtomicBool>);
 
-#[async_trait]
 impl Lease for Breakable {
     async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
         if self.1.load(Ordering::SeqCst) { Err("cut off".into()) } else { self.0.round(replica, keys).await }
