@@ -11,6 +11,7 @@ use crate::connection::Connection;
 use crate::error::{BoxError, Error};
 use crate::jitter;
 use crate::lease::{AnyLease, Everything, Lease};
+use crate::middleware::{Layers, Next, Request};
 use crate::name::is_part;
 use crate::pattern::Trie;
 use crate::reply::Grant;
@@ -94,6 +95,7 @@ pub struct Builder {
     busy: Error,
     access: Option<Handler<Access, Grant>>,
     resources: Vec<Resource>,
+    layers: Layers,
     hooks: Hooks,
 }
 
@@ -114,6 +116,7 @@ impl Builder {
             busy: Error::INTERNAL_ERROR.message("Busy"),
             access: None,
             resources: Vec::new(),
+            layers: Layers::default(),
             hooks: Hooks::default(),
         }
     }
@@ -204,6 +207,39 @@ impl Builder {
         self
     }
 
+    /// Puts middleware around all handlers of one kind of request, which the type of its first parameter says. What is
+    /// put first is outermost. It can answer by itself, pass the request on with [`Next::run`], and change what comes
+    /// back; requests that the library answers by itself (unknown names and methods, a full service) do not come by.
+    ///
+    /// ```
+    /// use res_service::{Builder, Call, Error, Next};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Token {
+    ///     user: String,
+    /// }
+    ///
+    /// let builder = Builder::new("example").around(|call: Call, next: Next<Call>| async move {
+    ///     let token: Option<Token> = call.token()?;
+    ///     let user = token.ok_or(Error::ACCESS_DENIED)?.user;
+    ///     let (name, method) = (call.name().to_owned(), call.method().to_owned());
+    ///     let answer = next.run(call).await;
+    ///     println!("{user} called {method} of {name}: {}", if answer.is_ok() { "done" } else { "refused" });
+    ///     answer
+    /// });
+    /// # drop(builder);
+    /// ```
+    #[must_use]
+    pub fn around<R, F, Fut>(mut self, middleware: F) -> Self
+    where
+        R: Request,
+        F: Fn(R, Next<R>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Answer, Error>> + Send + 'static,
+    {
+        self.layers.push(middleware);
+        self
+    }
+
     /// Adds a resource.
     #[must_use]
     pub fn resource(mut self, resource: Resource) -> Self {
@@ -259,7 +295,7 @@ impl Builder {
         let mut definitions = Vec::with_capacity(self.resources.len());
         let mut shards = 0;
         for (number, resource) in self.resources.into_iter().enumerate() {
-            let definition = resource.define(self.access.as_ref()).map_err(wrong)?;
+            let definition = resource.define(self.access.as_ref(), &self.layers).map_err(wrong)?;
             trie.insert(&definition.pattern, number).map_err(|taken: usize| {
                 let taken: &Arc<crate::resource::Definition> = &definitions[taken];
                 wrong(format!(

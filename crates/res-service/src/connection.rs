@@ -41,6 +41,22 @@ impl Connection {
         }
     }
 
+    pub(crate) async fn publish_with_headers(
+        &self,
+        subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), BoxError> {
+        match self {
+            Self::Nats(client) => Ok(client.publish_with_headers(subject, headers, payload).await?),
+            #[cfg(test)]
+            Self::Simulated(connection) => {
+                connection.publish(subject.to_subject(), None, Some(headers), payload);
+                Ok(())
+            }
+        }
+    }
+
     /// Sends a request and gives its answer; no responder is an error at once, no answer after `time_max`.
     pub(crate) async fn request(
         &self,

@@ -24,6 +24,7 @@ use crate::router::{
 };
 use crate::service::{OpenSubscription, Service};
 use crate::statistics::count;
+use crate::trace::{TraceContext, within};
 use crate::worker::guarded;
 
 /// How often overdue requests and the state of the connection are looked at.
@@ -378,7 +379,8 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
 async fn refresh(service: &Service, message: &Message, acknowledgement: Subject, refuse: bool) {
     let name = std::str::from_utf8(&message.payload).unwrap_or_default();
     let route = service.find(name).map(|definition| Route::new(Arc::clone(definition), name));
-    let taken = route.is_some_and(|route| refresh_here(service, &route));
+    let context = message.headers.as_ref().and_then(TraceContext::of);
+    let taken = within(context, async { route.is_some_and(|route| refresh_here(service, &route)) }).await;
     if taken || refuse {
         service.send(acknowledgement, Bytes::from_static(if taken { TAKEN } else { REFUSED })).await;
     }

@@ -21,6 +21,7 @@ use crate::router::IncomingGet;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
+use crate::trace::TraceContext;
 
 /// Where a resource belongs: worked out once per request.
 #[derive(Clone)]
@@ -86,6 +87,8 @@ struct Entry {
     refreshing_since: Option<Instant>,
     failures: u32,
     waiters: Vec<Waiter>,
+    /// Of the last refresh that was asked for and belongs to a trace.
+    trace: Option<TraceContext>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,6 +105,7 @@ pub(crate) struct Started {
     pub(crate) queries: bool,
     pub(crate) term: Term,
     pub(crate) waiters: Vec<Waiter>,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What was remembered before.
@@ -278,6 +282,7 @@ impl Groups {
             return Asked::Unknown;
         };
         entry.waiters.extend(waiter);
+        entry.trace = TraceContext::current().or(entry.trace.take());
         match entry.pending {
             Pending::Queued => return Asked::Conflated,
             Pending::Timed(_) if !now => return Asked::Conflated,
@@ -305,6 +310,7 @@ impl Groups {
             queries: entry.queries,
             term: entry.term,
             waiters: std::mem::take(&mut entry.waiters),
+            trace: entry.trace.take(),
         })
     }
 
@@ -414,6 +420,7 @@ impl Entry {
             refreshing_since: None,
             failures: 0,
             waiters: Vec::new(),
+            trace: None,
         }
     }
 

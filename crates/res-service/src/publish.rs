@@ -14,6 +14,7 @@ use crate::name::{check_change_name, check_reset_pattern, is_part};
 use crate::reply::error_json;
 use crate::service::Service;
 use crate::statistics::count;
+use crate::trace::TraceContext;
 
 /// Patterns in one reset message.
 const PATTERNS_PER_RESET: usize = 500;
@@ -157,7 +158,13 @@ impl Service {
 
     /// Publishes; what goes wrong is for the caller.
     pub(crate) async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), Error> {
-        self.connection().publish(subject, payload).await.map_err(Error::internal)
+        let sent = match TraceContext::current() {
+            None => self.connection().publish(subject, payload).await,
+            Some(context) => {
+                self.connection().publish_with_headers(subject, context.headers(), payload).await
+            }
+        };
+        sent.map_err(Error::internal)
     }
 
     /// Publishes; what goes wrong is for the log, as there is nobody to tell.

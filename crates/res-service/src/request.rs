@@ -17,6 +17,7 @@ use crate::pattern::part_of;
 use crate::resource::Definition;
 use crate::service::Service;
 use crate::strict;
+use crate::trace::TraceContext;
 
 /// Which resource a request is for, and through which service it came.
 #[derive(Clone)]
@@ -42,10 +43,6 @@ impl Target {
             )));
         };
         part_of(self.name(), index).and_then(|text| text.parse().ok()).ok_or(Error::NOT_FOUND)
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
     }
 }
 
@@ -159,14 +156,9 @@ macro_rules! common {
                 &self.target.service
             }
 
-            /// The W3C `traceparent` header, if the sender gave one.
-            pub fn traceparent(&self) -> Option<&str> {
-                self.target.header("traceparent")
-            }
-
-            /// The W3C `tracestate` header, if the sender gave one.
-            pub fn tracestate(&self) -> Option<&str> {
-                self.target.header("tracestate")
+            /// The W3C trace context, if the sender gave one. (Resgate passes none on; other services may.)
+            pub fn trace_context(&self) -> Option<TraceContext> {
+                TraceContext::of(self.target.headers.as_deref()?)
             }
         }
     };

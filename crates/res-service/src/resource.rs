@@ -9,11 +9,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::error::Error;
+use crate::middleware::{Layers, Next, Request};
 use crate::name::{is_method, is_part};
 use crate::pattern::Pattern;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get};
 use crate::snapshot::{Collection, Model, Snapshot};
+use crate::trace::traced;
 
 /// Changes of one resource per second unless said otherwise.
 const CHANGES_PER_SECOND_DEFAULT: u32 = 20;
@@ -59,6 +61,7 @@ pub struct Resource {
     owner: Owner,
     group: Option<String>,
     changes_per_second_max: u32,
+    layers: Layers,
 }
 
 #[derive(Clone)]
@@ -81,6 +84,7 @@ impl Resource {
             owner: Owner::Nobody,
             group: None,
             changes_per_second_max: CHANGES_PER_SECOND_DEFAULT,
+            layers: Layers::default(),
         }
     }
 
@@ -180,10 +184,24 @@ impl Resource {
         self
     }
 
+    /// Puts middleware around the handlers of one kind of request, as [`Builder::around`](crate::Builder::around) does
+    /// for the whole service, whose middleware is further out.
+    #[must_use]
+    pub fn around<R, F, Fut>(mut self, middleware: F) -> Self
+    where
+        R: Request,
+        F: Fn(R, Next<R>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Answer, Error>> + Send + 'static,
+    {
+        self.layers.push(middleware);
+        self
+    }
+
     /// Checks everything that can be wrong in the declaration.
     pub(crate) fn define(
         self,
         service_access: Option<&Handler<Access, Grant>>,
+        service_layers: &Layers,
     ) -> Result<Definition, String> {
         let pattern = Pattern::parse(&self.pattern)?;
         let of_resource = |what: &str, template: &str| -> Result<Pattern, String> {
@@ -223,11 +241,16 @@ impl Resource {
         };
         let pace =
             (self.changes_per_second_max > 0).then(|| Duration::from_secs(1) / self.changes_per_second_max);
+        let mut layers = service_layers.and(&self.layers);
+        let access = match access {
+            AccessRule::Handler(handler) => AccessRule::Handler(traced(layers.around(handler))),
+            rule => rule,
+        };
         Ok(Definition {
-            get: self.get,
+            get: self.get.map(|handler| traced(layers.around(handler))),
             access,
-            calls: Methods::new(&self.pattern, self.calls)?,
-            auths: Methods::new(&self.pattern, self.auths)?,
+            calls: Methods::new(&self.pattern, self.calls, &mut layers)?,
+            auths: Methods::new(&self.pattern, self.auths, &mut layers)?,
             owner,
             group,
             pace,
@@ -302,10 +325,15 @@ pub(crate) struct Methods<R> {
     other: Option<Handler<R, Reply>>,
 }
 
-impl<R> Methods<R> {
-    fn new(pattern: &str, handlers: Vec<(String, Handler<R, Reply>)>) -> Result<Self, String> {
+impl<R: Request<Answer = Reply>> Methods<R> {
+    fn new(
+        pattern: &str,
+        handlers: Vec<(String, Handler<R, Reply>)>,
+        layers: &mut Layers,
+    ) -> Result<Self, String> {
         let mut methods = Self { named: HashMap::new(), other: None };
         for (method, handler) in handlers {
+            let handler = traced(layers.around(handler));
             let twice = if method == "*" {
                 methods.other.replace(handler).is_some()
             } else if is_method(&method) {
@@ -338,7 +366,7 @@ mod tests {
     use super::*;
 
     fn refused(resource: Resource) -> String {
-        resource.define(None).expect_err("a wrong declaration is refused")
+        resource.define(None, &Layers::default()).expect_err("a wrong declaration is refused")
     }
 
     #[test]
@@ -368,7 +396,7 @@ mod tests {
     fn keys_groups_and_resets_follow_from_the_owner() {
         let section = Resource::new("event.$event.section.$section")
             .owned_by("event.$event")
-            .define(None)
+            .define(None, &Layers::default())
             .expect("valid");
         let name = "tickets.event.evt_1.section.s1";
         assert_eq!(section.key(name).as_deref(), Some("event.evt_1"));
@@ -379,7 +407,8 @@ mod tests {
         );
         assert_eq!(section.reset_pattern("tickets", "name.1"), None);
 
-        let order = Resource::new("order.$id").owned_by_name(16).define(None).expect("valid");
+        let order =
+            Resource::new("order.$id").owned_by_name(16).define(None, &Layers::default()).expect("valid");
         let key = order.key("tickets.order.o1").expect("owned");
         assert_eq!(order.reset_pattern("tickets", &key).as_deref(), Some("tickets.order.*"));
         assert_eq!(order.reset_pattern("tickets", "name.16"), None);

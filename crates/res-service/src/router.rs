@@ -15,6 +15,7 @@ use crate::jitter;
 use crate::ownership::Place;
 use crate::service::Service;
 use crate::statistics::count;
+use crate::trace::TraceContext;
 
 /// A get is answered within this time, if only by an error. The pre-response asks the gateway for 10 s.
 pub(crate) const GET_TIME_MAX: Duration = Duration::from_secs(9);
@@ -140,12 +141,14 @@ async fn acknowledged(service: &Service, to: String, headers: Option<HeaderMap>,
 /// Tells the owner, wherever it is, that a resource may have changed. If it cannot be told, gateways are made to ask.
 pub(crate) async fn hint(service: Service, route: Route) {
     let Some(key) = route.key.clone() else { return };
+    let headers = TraceContext::current().map(|context| context.headers());
     let table = service.ownership().version();
     let deadline = Instant::now() + GET_TIME_MAX;
     while Instant::now() < deadline {
         let seen = table.get();
-        let told =
-            |to: String| acknowledged(&service, to, None, Bytes::copy_from_slice(route.name.as_bytes()));
+        let told = |to: String| {
+            acknowledged(&service, to, headers.clone(), Bytes::copy_from_slice(route.name.as_bytes()))
+        };
         match service.ownership().locate(&key) {
             Place::Here | Place::Preparing => {
                 refresh_here(&service, &route);

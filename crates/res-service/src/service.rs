@@ -28,6 +28,7 @@ use crate::resource::Definition;
 use crate::rounds::{self, Lives};
 use crate::router;
 use crate::statistics::{Statistics, count};
+use crate::trace::{TraceContext, within};
 use crate::watched::Watched;
 
 #[cfg(feature = "test-kit")]
@@ -405,8 +406,8 @@ impl Service {
             }
             if hints.len() < self.limits().queue_capacity {
                 hints.insert(Arc::clone(&route.name), false);
-                let service = self.clone();
-                drop(tokio::spawn(async move { service.hint_until_told(route).await }));
+                let told = within(TraceContext::current(), self.clone().hint_until_told(route));
+                drop(tokio::spawn(told));
                 return;
             }
         }

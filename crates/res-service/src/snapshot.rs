@@ -213,8 +213,10 @@ impl Collection {
 
 /// The answer of a get handler, of either kind.
 #[derive(Debug, Clone)]
-pub(crate) enum Snapshot {
+pub enum Snapshot {
+    /// Properties by name.
     Model(Model),
+    /// Items in order.
     Collection(Collection),
 }
 

@@ -22,6 +22,7 @@ use crate::router::{GET_TIME_MAX, IncomingGet, route_get, subject};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
+use crate::trace::within;
 
 /// Tries of a failed refresh before the gateways are told to ask by themselves.
 const REFRESH_TRIES_MAX: u32 = 5;
@@ -181,13 +182,16 @@ async fn run_refresh(service: &Service, route: &Route) {
     if !lasts(service, route, term) {
         return;
     }
-    let mut outcome = Ok(());
-    if started.has_value {
-        outcome = refresh_value(service, route, term).await;
-    }
-    if started.queries && outcome.is_ok() {
-        ask_queries(service, route, term).await.ok();
-    }
+    let tell = async {
+        if started.has_value {
+            refresh_value(service, route, term).await?;
+        }
+        if started.queries {
+            ask_queries(service, route, term).await.ok();
+        }
+        Ok(())
+    };
+    let outcome: Result<(), Error> = within(started.trace, tell).await;
     for waiter in started.waiters {
         let _ = waiter.send(outcome.clone());
     }

@@ -8,6 +8,8 @@ mod world;
 
 #[path = "it/answers.rs"]
 mod answers;
+#[path = "it/around.rs"]
+mod around;
 #[path = "it/changes.rs"]
 mod changes;
 #[path = "it/fuzz.rs"]

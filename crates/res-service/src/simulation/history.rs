@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::cache::REQUEST_TIMEOUT;
@@ -71,7 +70,6 @@ pub(crate) struct History {
 #[derive(Clone)]
 struct Breakable(MemoryLease, Arc<AtomicBool>);
 
-#[async_trait]
 impl Lease for Breakable {
     async fn round(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
         if self.1.load(Ordering::Relaxed) { Err("cut off".into()) } else { self.0.round(replica, keys).await }

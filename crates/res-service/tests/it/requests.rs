@@ -282,23 +282,6 @@ async fn c05_c07_s01_a_token_reaches_the_gateway_before_the_answer_of_its_auth()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn trace_context_reaches_the_handler() {
-    let world = World::new().await;
-    let _service = Builder::new("test")
-        .resource(Resource::new("x").call("trace", |call: Call| async move {
-            Reply::result(&[call.traceparent(), call.tracestate()])
-        }))
-        .start(world.connect().await)
-        .await
-        .unwrap();
-    let mut headers = async_nats::HeaderMap::new();
-    headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    let answer = world.client.request_with_headers("call.test.x.trace", headers, "".into()).await.unwrap();
-    let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
-    assert_eq!(answer, json!({"result": ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", null]}));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_declaration_does_not_start() {
     let world = World::new().await;
     let model =
