@@ -12,6 +12,8 @@ mod answers;
 mod around;
 #[path = "it/changes.rs"]
 mod changes;
+#[path = "it/documents.rs"]
+mod documents;
 #[path = "it/fuzz.rs"]
 mod fuzz;
 #[path = "it/gateway.rs"]
