@@ -1,4 +1,5 @@
-//! Measurements of the running system, each beside a baseline of the same run and followed by the audit.
+//! Measurements of the running system, each beside a baseline of the same run and followed by the audit; and of the
+//! library below it, beside others of its kind.
 //!
 //! Everything is real: release builds of the services as processes of their own, nats-server, Resgate, and PostgreSQL
 //! that waits for the disk, all on this machine together with the clients. One violation found by the audit, and a
@@ -12,6 +13,7 @@ mod gateway;
 mod holds;
 mod memory;
 mod onsale;
+mod protocol;
 mod report;
 mod socket;
 mod theatre;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
-use crate::report::Report;
+use crate::report::Measured;
 
 /// Measure the running system against its bars.
 #[derive(Debug, Parser)]
@@ -32,7 +34,7 @@ struct Options {
     /// One JSON object on standard output.
     #[arg(long)]
     json: bool,
-    /// Seconds that each load lasts.
+    /// Seconds that each load lasts; of `protocol`, those of one responder in one row, all rounds together.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
     /// Processes of the tickets service.
@@ -58,6 +60,8 @@ enum Name {
     Expiry,
     /// Memory of the tickets service with 20 events of 40,000 seats.
     Memory,
+    /// What a request costs through res-service, beside bare async-nats and go-res.
+    Protocol,
 }
 
 #[tokio::main]
@@ -68,24 +72,25 @@ async fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let names = options.name.map_or_else(|| Name::value_variants().to_vec(), |name| vec![name]);
-    let mut reports: Vec<Report> = Vec::new();
+    let mut measurements: Vec<Measured> = Vec::new();
     for name in names {
-        let report = match name {
-            Name::Holds => holds::measure(options.seconds, options.replicas).await?,
-            Name::Gateway => gateway::measure(options.seconds, options.replicas).await?,
-            Name::Fanout => fanout::measure(options.seconds).await?,
-            Name::Onsale => onsale::measure(options.replicas).await?,
-            Name::Expiry => expiry::measure(options.replicas).await?,
-            Name::Memory => memory::measure().await?,
+        let measured = match name {
+            Name::Holds => holds::measure(options.seconds, options.replicas).await?.into(),
+            Name::Gateway => gateway::measure(options.seconds, options.replicas).await?.into(),
+            Name::Fanout => fanout::measure(options.seconds).await?.into(),
+            Name::Onsale => onsale::measure(options.replicas).await?.into(),
+            Name::Expiry => expiry::measure(options.replicas).await?.into(),
+            Name::Memory => memory::measure().await?.into(),
+            Name::Protocol => Measured::Protocol(protocol::measure(options.seconds).await?),
         };
         if !options.json {
-            report.print()?;
+            measured.print()?;
         }
-        reports.push(report);
+        measurements.push(measured);
     }
     if options.json {
-        report::print_json(&reports)?;
+        report::print_json(&measurements)?;
     }
-    let is_valid = reports.iter().all(|report| report.violations == 0);
+    let is_valid = measurements.iter().all(Measured::is_valid);
     Ok(if is_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

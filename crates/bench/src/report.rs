@@ -6,6 +6,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::protocol::Comparison;
+
 /// Durations, kept to the microsecond with three digits.
 #[derive(Debug, Clone)]
 pub(crate) struct Latencies(Histogram<u64>);
@@ -146,8 +148,43 @@ impl Report {
     }
 }
 
+/// What a measurement gives.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Measured {
+    /// The running system, and what the audit says of it.
+    System(Report),
+    /// The library beside others.
+    Protocol(Comparison),
+}
+
+impl Measured {
+    /// Prints it for a person.
+    pub(crate) fn print(&self) -> anyhow::Result<()> {
+        match self {
+            Self::System(report) => report.print(),
+            Self::Protocol(comparison) => comparison.print(),
+        }
+    }
+
+    /// Whether the numbers say anything.
+    pub(crate) fn is_valid(&self) -> bool {
+        match self {
+            Self::System(report) => report.violations == 0,
+            // Responders that do not do the same are an error before the first number.
+            Self::Protocol(_) => true,
+        }
+    }
+}
+
+impl From<Report> for Measured {
+    fn from(report: Report) -> Self {
+        Self::System(report)
+    }
+}
+
 /// Prints all measurements as one object.
-pub(crate) fn print_json(reports: &[Report]) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{}", serde_json::json!({ "measurements": reports }))?;
+pub(crate) fn print_json(measurements: &[Measured]) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{}", serde_json::json!({ "measurements": measurements }))?;
     Ok(())
 }

@@ -8,8 +8,12 @@ use tokio::process::Command;
 
 use crate::{cli::BenchOptions, terminal::Terminal};
 
+/// What measures.
+const MEASURE: &str = "livehouse-bench";
 /// Programs that a measurement starts: they are what is measured, so they are built as they are deployed.
-const PACKAGES: [&str; 3] = ["livehouse-bench", "livehouse-tickets", "livehouse-identity"];
+const SERVICES: [&str; 2] = ["livehouse-tickets", "livehouse-identity"];
+/// The measurement that starts none of them; it builds what it compares by itself.
+const WITHOUT_SERVICES: &str = "protocol";
 
 /// Builds, then hands over: the measurement speaks for itself.
 pub(crate) async fn run(options: BenchOptions, terminal: &Terminal) -> anyhow::Result<u8> {
@@ -19,7 +23,9 @@ pub(crate) async fn run(options: BenchOptions, terminal: &Terminal) -> anyhow::R
         .step("release builds: what is measured is what is deployed", |_| async {
             // One by one, as the measurement asks for them again: built together they would share the features of
             // all, and be built twice.
-            for package in PACKAGES {
+            let services: &[&str] =
+                if options.name.as_deref() == Some(WITHOUT_SERVICES) { &[] } else { &SERVICES };
+            for package in [MEASURE].iter().chain(services) {
                 let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
                 build.args(["build", "--quiet", "--release", "--package", package]);
                 build.current_dir(&root).stdin(Stdio::null()).stdout(Stdio::null());

@@ -66,7 +66,7 @@ pub(crate) struct TestOptions {
 /// Options of `bench`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchOptions {
-    /// The measurement (holds, gateway, fanout, onsale, expiry, memory); without it, all of them.
+    /// The measurement (holds, gateway, fanout, onsale, expiry, memory, protocol); without it, all of them.
     pub(crate) name: Option<String>,
     /// Seconds that each load lasts.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=60))]
