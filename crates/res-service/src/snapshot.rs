@@ -1,31 +1,32 @@
 //! What a get handler answers: a model or a collection, serialised once and kept as text, so that answering is
 //! copying and comparing two states is comparing bytes (which is also how gateways compare).
 
+mod scanner;
+mod written;
+
 use std::collections::HashMap;
-use std::ops::Range;
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::error::Error;
 use crate::name::check_resource_id;
-use crate::value::{Ref, refusal};
+use crate::value::Ref;
 
-type Span = Range<u32>;
+use self::written::{Kind, Written};
 
 /// A model: an object whose properties are primitives, [`Ref`]s, [`SoftRef`](crate::SoftRef)s or [`Data`](crate::Data).
 #[derive(Debug, Clone)]
 pub struct Model {
-    json: Bytes,
-    properties: Vec<(Span, Span)>,
+    written: Written,
     query: Option<String>,
 }
 
 /// A collection: an array whose items are primitives, [`Ref`]s, [`SoftRef`](crate::SoftRef)s or [`Data`](crate::Data).
 #[derive(Debug, Clone)]
 pub struct Collection {
-    json: Bytes,
-    items: Vec<Span>,
+    written: Written,
     query: Option<String>,
 }
 
@@ -35,14 +36,14 @@ impl Model {
     /// A nested array or object that is not in a [`Data`](crate::Data) or a reference is refused here, as a gateway
     /// would refuse the whole resource.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
-        Self::from_valid(serde_json::to_vec(value).map_err(Error::internal)?.into())
+        Ok(Self { written: Written::serialize(Kind::Model, value)?, query: None })
     }
 
     /// A model from JSON text.
     pub fn from_json(json: impl Into<Bytes>) -> Result<Self, Error> {
         let json = json.into();
-        serde_json::from_slice::<&serde_json::value::RawValue>(&json).map_err(Error::internal)?;
-        Self::from_valid(json)
+        serde_json::from_slice::<&RawValue>(&json).map_err(Error::internal)?;
+        Ok(Self { written: Written::copy(Kind::Model, &json)?, query: None })
     }
 
     /// Marks the answer of a query resource with its normalised query (without `?`): equal queries must give equal texts.
@@ -53,37 +54,23 @@ impl Model {
     }
 
     /// The model as JSON text.
-    pub fn json(&self) -> &Bytes {
-        &self.json
+    pub fn json(&self) -> Bytes {
+        self.written.json()
     }
 
-    fn from_valid(json: Bytes) -> Result<Self, Error> {
-        let mut scanner = Scanner::new(&json)?;
-        let mut properties = Vec::new();
-        scanner.open(b'{').map_err(|_| Error::internal("a model must serialise to a JSON object"))?;
-        while !scanner.closes(b'}') {
-            let key = scanner.value();
-            scanner.skip(b':');
-            let value = scanner.value();
-            scanner.skip(b',');
-            if let Some(reason) = refusal(text(&json, &value)) {
-                return Err(Error::internal(format!("property {} of a model: {reason}", text(&json, &key))));
-            }
-            properties.push((key, value));
+    /// What a change says that leads here: the changed, new and vanished properties, or `None` if all are equal.
+    pub(crate) fn changes_from(&self, before: &Self) -> Option<Bytes> {
+        if self.written.answer() == before.written.answer() {
+            return None;
         }
-        Ok(Self { json, properties, query: None })
-    }
-
-    /// The changed, new and vanished properties as the text of a change's `values`, or `None` if all are equal.
-    pub(crate) fn changes_from(&self, before: &Self) -> Option<String> {
-        let mut values = String::new();
-        let mut push = |key: &str, value: &str| {
-            values.push(if values.is_empty() { '{' } else { ',' });
-            values.push_str(key);
-            values.push(':');
-            values.push_str(value);
+        let mut change = Vec::with_capacity(128);
+        let mut push = |key: &[u8], value: &[u8]| {
+            let mark: &[u8] = if change.is_empty() { b"{\"values\":{" } else { b"," };
+            for text in [mark, key, b":", value] {
+                change.extend_from_slice(text);
+            }
         };
-        let same_keys = self.properties.len() == before.properties.len()
+        let same_keys = self.written.parts().len() == before.written.parts().len()
             && self.keys().zip(before.keys()).all(|(now, earlier)| now == earlier);
         if same_keys {
             for ((key, now), (_, earlier)) in self.pairs().zip(before.pairs()) {
@@ -92,37 +79,37 @@ impl Model {
                 }
             }
         } else {
-            let earlier: HashMap<&str, &str> = before.pairs().collect();
-            let now: HashMap<&str, &str> = self.pairs().collect();
+            let earlier: HashMap<&[u8], &[u8]> = before.pairs().collect();
+            let now: HashMap<&[u8], &[u8]> = self.pairs().collect();
             for (key, value) in self.pairs() {
                 if earlier.get(key) != Some(&value) {
                     push(key, value);
                 }
             }
             for key in before.keys().filter(|key| !now.contains_key(key)) {
-                push(key, r#"{"action":"delete"}"#);
+                push(key, br#"{"action":"delete"}"#);
             }
         }
-        if values.is_empty() {
+        if change.is_empty() {
             return None;
         }
-        values.push('}');
-        Some(values)
+        change.extend_from_slice(b"}}");
+        Some(change.into())
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.properties.iter().map(|(key, value)| (text(&self.json, key), text(&self.json, value)))
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.keys().zip(self.written.parts().skip(1).step_by(2))
     }
 
-    fn keys(&self) -> impl Iterator<Item = &str> {
-        self.properties.iter().map(|(key, _)| text(&self.json, key))
+    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.written.parts().step_by(2)
     }
 }
 
 impl Collection {
     /// A collection from anything that serialises to a JSON array, with the rule of [`Model::from_serialize`].
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
-        Self::from_valid(serde_json::to_vec(value).map_err(Error::internal)?.into())
+        Ok(Self { written: Written::serialize(Kind::Collection, value)?, query: None })
     }
 
     /// A collection of references to resources.
@@ -138,27 +125,12 @@ impl Collection {
     }
 
     /// The collection as JSON text.
-    pub fn json(&self) -> &Bytes {
-        &self.json
+    pub fn json(&self) -> Bytes {
+        self.written.json()
     }
 
-    fn from_valid(json: Bytes) -> Result<Self, Error> {
-        let mut scanner = Scanner::new(&json)?;
-        let mut items = Vec::new();
-        scanner.open(b'[').map_err(|_| Error::internal("a collection must serialise to a JSON array"))?;
-        while !scanner.closes(b']') {
-            let item = scanner.value();
-            scanner.skip(b',');
-            if let Some(reason) = refusal(text(&json, &item)) {
-                return Err(Error::internal(format!("item {} of a collection: {reason}", items.len())));
-            }
-            items.push(item);
-        }
-        Ok(Self { json, items, query: None })
-    }
-
-    pub(crate) fn items(&self) -> Vec<&str> {
-        self.items.iter().map(|item| text(&self.json, item)).collect()
+    pub(crate) fn items(&self) -> Vec<&[u8]> {
+        self.written.parts().collect()
     }
 }
 
@@ -177,32 +149,26 @@ impl Snapshot {
         }
     }
 
-    /// The whole reply to a get request.
-    pub(crate) fn get_reply(&self) -> Result<Vec<u8>, Error> {
-        let (kind, json) = match self {
-            Self::Model(model) => ("model", &model.json),
-            Self::Collection(collection) => ("collection", &collection.json),
-        };
-        let mut reply = Vec::with_capacity(json.len() + 64);
-        reply.extend_from_slice(b"{\"result\":{\"");
-        reply.extend_from_slice(kind.as_bytes());
-        reply.extend_from_slice(b"\":");
-        reply.extend_from_slice(json);
-        if let Some(query) = self.query() {
-            reply.extend_from_slice(b",\"query\":");
-            serde_json::to_writer(&mut reply, query).map_err(Error::internal)?;
+    fn written(&self) -> &Written {
+        match self {
+            Self::Model(model) => &model.written,
+            Self::Collection(collection) => &collection.written,
         }
+    }
+
+    /// The whole reply to a get request.
+    pub(crate) fn get_reply(&self) -> Result<Bytes, Error> {
+        let Some(query) = self.query() else { return Ok(self.query_reply()) };
+        let mut reply = self.written().answer_without_end().to_vec();
+        reply.extend_from_slice(b",\"query\":");
+        serde_json::to_writer(&mut reply, query).map_err(Error::internal)?;
         reply.extend_from_slice(b"}}");
-        Ok(reply)
+        Ok(reply.into())
     }
 
     /// The reply to a request of a query change: the whole state, which the gateway compares by itself.
-    pub(crate) fn query_reply(&self) -> Vec<u8> {
-        let (head, json): (&[u8], _) = match self {
-            Self::Model(model) => (b"{\"result\":{\"model\":", &model.json),
-            Self::Collection(collection) => (b"{\"result\":{\"collection\":", &collection.json),
-        };
-        [head, json, b"}}"].concat()
+    pub(crate) fn query_reply(&self) -> Bytes {
+        self.written().answer().clone()
     }
 }
 
@@ -223,93 +189,6 @@ pub(crate) fn checked_resource_id(resource_id: String) -> Result<String, Error> 
     check_resource_id(&resource_id).map(|()| resource_id)
 }
 
-fn text<'a>(json: &'a Bytes, span: &Span) -> &'a str {
-    // The spans lie between ASCII marks of a text that serde has read as UTF-8.
-    std::str::from_utf8(&json[span.start as usize..span.end as usize]).unwrap_or_default()
-}
-
-/// Walks over the top level of a JSON text that is known to be valid.
-struct Scanner<'a> {
-    json: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Scanner<'a> {
-    fn new(json: &'a [u8]) -> Result<Self, Error> {
-        if u32::try_from(json.len()).is_err() {
-            return Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
-        }
-        Ok(Self { json, at: 0 })
-    }
-
-    fn skip_spaces(&mut self) {
-        while self.json.get(self.at).is_some_and(u8::is_ascii_whitespace) {
-            self.at += 1;
-        }
-    }
-
-    fn open(&mut self, mark: u8) -> Result<(), ()> {
-        self.skip_spaces();
-        let opened = self.json.get(self.at) == Some(&mark);
-        self.at += 1;
-        if opened { Ok(()) } else { Err(()) }
-    }
-
-    fn closes(&mut self, mark: u8) -> bool {
-        self.skip_spaces();
-        self.json.get(self.at).is_none_or(|byte| *byte == mark)
-    }
-
-    fn skip(&mut self, mark: u8) {
-        self.skip_spaces();
-        if self.json.get(self.at) == Some(&mark) {
-            self.at += 1;
-        }
-    }
-
-    /// The span of the next value, whatever it is.
-    fn value(&mut self) -> Span {
-        self.skip_spaces();
-        let start = self.at;
-        let mut depth = 0_usize;
-        while let Some(&byte) = self.json.get(self.at) {
-            match byte {
-                b'"' => self.string(),
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                b'}' | b']' if depth > 0 => {
-                    depth -= 1;
-                    self.at += 1;
-                }
-                b',' | b':' if depth > 0 => self.at += 1,
-                b',' | b':' | b'}' | b']' => break,
-                byte if depth == 0 && byte.is_ascii_whitespace() => break,
-                _ => self.at += 1,
-            }
-            let closed = depth == 0 && matches!(byte, b'"' | b'}' | b']');
-            if closed {
-                break;
-            }
-        }
-        // `new` has refused anything longer.
-        #[allow(clippy::cast_possible_truncation)]
-        let span = start as u32..self.at as u32;
-        span
-    }
-
-    fn string(&mut self) {
-        self.at += 1;
-        while let Some(&byte) = self.json.get(self.at) {
-            self.at += if byte == b'\\' { 2 } else { 1 };
-            if byte == b'"' {
-                return;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,25 +204,25 @@ mod tests {
         let before = model(&json!({"a": 1, "b": "x", "c": true, "d": {"data": [1, {"e": "}\\\""}]}}));
         let after = model(&json!({"a": 1, "b": "y", "d": {"data": [1, {"e": "}\\\""}]}, "f": null}));
         let change: Value =
-            serde_json::from_str(&after.changes_from(&before).expect("changed")).expect("JSON");
-        assert_eq!(change, json!({"b": "y", "c": {"action": "delete"}, "f": null}));
+            serde_json::from_slice(&after.changes_from(&before).expect("changed")).expect("JSON");
+        assert_eq!(change, json!({"values": {"b": "y", "c": {"action": "delete"}, "f": null}}));
         assert_eq!(before.changes_from(&before.clone()), None);
     }
 
     #[test]
     fn g02_the_empty_model_and_the_empty_collection_are_valid() {
         let reply = Snapshot::from(model(&json!({}))).get_reply().expect("reply");
-        assert_eq!(reply, br#"{"result":{"model":{}}}"#);
+        assert_eq!(reply, br#"{"result":{"model":{}}}"#.as_slice());
         let reply = Snapshot::from(Collection::from_serialize(&json!([])).expect("valid"))
             .get_reply()
             .expect("reply");
-        assert_eq!(reply, br#"{"result":{"collection":[]}}"#);
+        assert_eq!(reply, br#"{"result":{"collection":[]}}"#.as_slice());
     }
 
     #[test]
     fn g03_the_normalised_query_is_escaped_in_the_answer() {
         let reply = Snapshot::from(model(&json!({"a": 1})).query("a=\"&b")).get_reply().expect("reply");
-        assert_eq!(reply, br#"{"result":{"model":{"a":1},"query":"a=\"&b"}}"#);
+        assert_eq!(reply, br#"{"result":{"model":{"a":1},"query":"a=\"&b"}}"#.as_slice());
     }
 
     #[test]
@@ -357,6 +236,49 @@ mod tests {
         assert!(Model::from_serialize(&json!([1])).is_err());
         assert!(Collection::from_serialize(&json!({})).is_err());
         assert!(Model::from_json("{\"a\":").is_err());
+    }
+
+    #[test]
+    fn what_is_found_while_writing_is_what_is_found_in_the_text() {
+        #[derive(Serialize)]
+        struct Inner(u8);
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(rename = "a \"key\"")]
+            text: &'a str,
+            newtype: Inner,
+            none: Option<Ref>,
+            reference: Option<Ref>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            skipped: Option<u8>,
+            data: crate::Data<Vec<u8>>,
+            nested: Value,
+        }
+        let reference = Ref::new("a.b").expect("valid");
+        let whole = |nested: Value| Whole {
+            text: "{\"\\",
+            newtype: Inner(1),
+            none: None,
+            reference: Some(reference.clone()),
+            skipped: None,
+            data: crate::Data(vec![1]),
+            nested,
+        };
+        let parts = |model: &Model| -> Vec<Vec<u8>> { model.written.parts().map(<[u8]>::to_vec).collect() };
+        for nested in [json!(1), json!({"rid": "c"}), json!({"data": {"a": []}})] {
+            let whole = whole(nested);
+            let written = Model::from_serialize(&whole).expect("valid");
+            let read = Model::from_json(serde_json::to_vec(&whole).expect("text")).expect("valid");
+            assert_eq!(written.written.answer(), read.written.answer());
+            assert_eq!(parts(&written), parts(&read));
+            assert_eq!(parts(&written).len(), 12);
+        }
+        for nested in [json!([]), json!({}), json!({"rid": ""}), json!({"action": "delete"})] {
+            let whole = whole(nested);
+            let cause = |refused: Result<Model, Error>| refused.expect_err("refused").cause_chain();
+            let text = serde_json::to_vec(&whole).expect("text");
+            assert_eq!(cause(Model::from_serialize(&whole)), cause(Model::from_json(text)));
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
@@ -387,7 +309,7 @@ mod tests {
             let found: Value = model
                 .pairs()
                 .map(|(key, value)| {
-                    (serde_json::from_str::<String>(key).expect("key"), serde_json::from_str::<Value>(value).expect("value"))
+                    (serde_json::from_slice::<String>(key).expect("key"), serde_json::from_slice::<Value>(value).expect("value"))
                 })
                 .collect();
             prop_assert_eq!(found, value);
@@ -402,8 +324,8 @@ mod tests {
             let mut applied = before.clone();
             let members = applied.as_object_mut().expect("object");
             if let Some(values) = model(&after).changes_from(&model(&before)) {
-                let values: serde_json::Map<String, Value> = serde_json::from_str(&values).expect("JSON");
-                for (key, value) in values {
+                let change: Value = serde_json::from_slice(&values).expect("JSON");
+                for (key, value) in change["values"].as_object().expect("object").clone() {
                     if value == json!({"action": "delete"}) { members.remove(&key); } else { members.insert(key, value); }
                 }
             }

@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use crate::error::Error;
 use crate::name::check_resource_id;
 
+/// What the types below call themselves when they are written: whatever says so is allowed in a resource.
+pub(crate) const VALUE_NAME: &str = "res_service::Value";
+
 /// A reference to another resource, written `{"rid":"…"}`: a client that has this resource gets that one with it,
 /// and access to it comes with access to this one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +38,7 @@ macro_rules! reference {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut object = serializer.serialize_struct(stringify!($name), $members)?;
+                let mut object = serializer.serialize_struct(VALUE_NAME, $members)?;
                 object.serialize_field("rid", &self.0)?;
                 if $members == 2 {
                     object.serialize_field("soft", &true)?;
@@ -74,7 +77,7 @@ impl<T: Serialize> Serialize for Data<T> {
         if !raw.get().starts_with(['{', '[']) {
             return raw.serialize(serializer);
         }
-        let mut object = serializer.serialize_struct("Data", 1)?;
+        let mut object = serializer.serialize_struct(VALUE_NAME, 1)?;
         object.serialize_field("data", &raw)?;
         object.end()
     }
@@ -96,7 +99,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Data<T> {
 }
 
 /// Why a JSON text cannot be a value of a resource; `None` if it can. `raw` is valid JSON without outer spaces.
-pub(crate) fn refusal(raw: &str) -> Option<String> {
+pub(crate) fn refusal(raw: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Special<'a> {
         rid: Option<std::borrow::Cow<'a, str>>,
@@ -104,14 +107,14 @@ pub(crate) fn refusal(raw: &str) -> Option<String> {
         data: Option<&'a RawValue>,
         action: Option<serde::de::IgnoredAny>,
     }
-    match raw.as_bytes().first() {
+    match raw.first() {
         Some(b'[') => {
             Some("an array can only be held inside Data (or make it a collection of its own)".to_owned())
         }
         Some(b'{') => {
             // `{"data":null}` reads as no data, yet is allowed: it is the primitive null.
-            let null_data = raw == r#"{"data":null}"#;
-            match serde_json::from_str::<Special<'_>>(raw) {
+            let null_data = raw == br#"{"data":null}"#;
+            match serde_json::from_slice::<Special<'_>>(raw) {
                 Ok(Special { action: Some(_), .. }) => Some("an action cannot be a value".to_owned()),
                 Ok(Special { rid: Some(_), data: Some(_), .. }) => {
                     Some("a value cannot be both a reference and data".to_owned())
@@ -171,7 +174,7 @@ mod tests {
             r#"{"data":[1]}"#,
             r#"{"data":null}"#,
         ] {
-            assert_eq!(refusal(good), None, "{good}");
+            assert_eq!(refusal(good.as_bytes()), None, "{good}");
         }
         for bad in [
             "[1]",
@@ -182,7 +185,7 @@ mod tests {
             r#"{"action":"delete"}"#,
             r#"{"rid":1}"#,
         ] {
-            assert!(refusal(bad).is_some(), "{bad}");
+            assert!(refusal(bad.as_bytes()).is_some(), "{bad}");
         }
     }
 }

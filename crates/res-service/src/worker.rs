@@ -159,7 +159,7 @@ async fn tell_and_answer(
 
 async fn answer_get(service: &Service, get: &IncomingGet, snapshot: &Snapshot) {
     match snapshot.get_reply() {
-        Ok(reply) => service.answer(get.reply.clone(), reply.into(), &get.route.name).await,
+        Ok(reply) => service.answer(get.reply.clone(), reply, &get.route.name).await,
         Err(error) => service.answer_error(get.reply.clone(), &error, &get.route.name).await,
     }
 }
@@ -254,8 +254,7 @@ async fn announce(
     let mut by_reset = false;
     match (earlier, later) {
         (Snapshot::Model(earlier), Snapshot::Model(later)) => {
-            let values = later.changes_from(earlier);
-            messages.extend(values.map(|values| ("change", format!("{{\"values\":{values}}}").into())));
+            messages.extend(later.changes_from(earlier).map(|change| ("change", change)));
         }
         (Snapshot::Collection(earlier), Snapshot::Collection(later)) => {
             let items = later.items();
@@ -264,7 +263,8 @@ async fn announce(
                 Some(steps) => messages.extend(steps.into_iter().map(|step| match step {
                     Step::Remove(at) => ("remove", format!("{{\"idx\":{at}}}").into()),
                     Step::Add { at, from } => {
-                        ("add", format!("{{\"value\":{},\"idx\":{at}}}", items[from]).into())
+                        let at = format!(",\"idx\":{at}}}");
+                        ("add", [b"{\"value\":", items[from], at.as_bytes()].concat().into())
                     }
                 })),
             }
@@ -293,7 +293,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
             .await
         {
             Ok(snapshot) if owned(service) => {
-                return service.answer(reply, snapshot.query_reply().into(), &route.name).await;
+                return service.answer(reply, snapshot.query_reply(), &route.name).await;
             }
             Ok(_) => Error::internal("the resource got another owner while it was being read"),
             Err(error) => error,
