@@ -8,6 +8,10 @@ use serde_json::value::RawValue;
 use crate::error::Error;
 use crate::name::check_resource_id;
 
+mod shape;
+
+use shape::Shape;
+
 /// What the types below call themselves when they are written: whatever says so is allowed in a resource.
 pub(crate) const VALUE_NAME: &str = "res_service::Value";
 
@@ -73,12 +77,19 @@ pub struct Data<T>(pub T);
 
 impl<T: Serialize> Serialize for Data<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw = serde_json::value::to_raw_value(&self.0).map_err(serde::ser::Error::custom)?;
-        if !raw.get().starts_with(['{', '[']) {
-            return raw.serialize(serializer);
+        let wrapped = match Shape::of(&self.0) {
+            Shape::Composite => true,
+            Shape::Primitive => false,
+            Shape::Unknown => {
+                let raw = serde_json::value::to_raw_value(&self.0).map_err(serde::ser::Error::custom)?;
+                raw.get().starts_with(['{', '['])
+            }
+        };
+        if !wrapped {
+            return self.0.serialize(serializer);
         }
         let mut object = serializer.serialize_struct(VALUE_NAME, 1)?;
-        object.serialize_field("data", &raw)?;
+        object.serialize_field("data", &self.0)?;
         object.end()
     }
 }
@@ -155,6 +166,14 @@ mod tests {
         assert_eq!(json!(Data(json!({"rid": "any text"}))), json!({"data": {"rid": "any text"}}));
         assert_eq!(json!(Data(5)), json!(5));
         assert_eq!(json!(Data(None::<u8>)), json!(null));
+        assert_eq!(json!(Data(Some([1; 2]))), json!({"data": [1, 1]}));
+        assert_eq!(json!(Data(std::net::Ipv4Addr::LOCALHOST)), json!("127.0.0.1"));
+        for text in ["[1]", "{}", "5", "\"[\""] {
+            let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
+            let wrapped =
+                if text.starts_with(['[', '{']) { format!("{{\"data\":{text}}}") } else { text.to_owned() };
+            assert_eq!(serde_json::to_string(&Data(raw)).expect("JSON"), wrapped);
+        }
         assert_eq!(
             serde_json::from_value::<Data<Vec<u8>>>(json!({"data": [1]})).expect("read"),
             Data(vec![1])
