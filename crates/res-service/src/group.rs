@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use async_nats::Subject;
 use tokio::sync::{Notify, oneshot};
 
-use crate::dispatch::now_or_later;
 use crate::error::Error;
 use crate::in_flight::Slot;
 use crate::ownership::Term;
@@ -20,6 +19,7 @@ use crate::router::IncomingGet;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
+use crate::worker::begin_work;
 
 /// Where a resource belongs: worked out once per request.
 #[derive(Clone)]
@@ -107,6 +107,8 @@ pub(crate) struct Started {
 pub(crate) enum Swapped {
     /// This state was the last that was told.
     Earlier(Snapshot),
+    /// The same state was.
+    Same,
     /// None yet.
     First,
     /// The resource has been given up meanwhile, and nothing is remembered now either.
@@ -132,9 +134,9 @@ impl Groups {
 
     /// Like [`Groups::push`], but what can be done without waiting is done by the caller: most gets are.
     pub(crate) fn push_and_begin(&self, service: &Service, group: &Arc<str>, job: Job) {
-        let idle = self.lock().enqueue(group, job);
-        if idle {
-            now_or_later(crate::worker::work(service.clone(), Arc::clone(group)));
+        let begun = self.lock().enqueue(group, job);
+        if let Some(job) = begun {
+            begin_work(service, group, job);
         }
     }
 
@@ -194,13 +196,16 @@ impl Groups {
         evicted
     }
 
-    /// Replaces what is remembered and gives the earlier state back.
+    /// Replaces what is remembered and gives the earlier state back, if it was another.
     pub(crate) fn swap(&self, route: &Route, term: Term, value: &Snapshot) -> Swapped {
         let mut state = self.lock();
         let Some(entry) = state.entry(route, term) else { return Swapped::Unknown };
         if value.query().is_some() {
             entry.queries = true;
             return Swapped::First;
+        }
+        if entry.value.as_ref().is_some_and(|earlier| earlier.is_same(value)) {
+            return Swapped::Same;
         }
         entry.value.replace(value.clone()).map_or(Swapped::First, Swapped::Earlier)
     }
@@ -349,18 +354,21 @@ impl Groups {
 
 impl State {
     fn push(&mut self, service: &Service, group: &Arc<str>, job: Job) {
-        if self.enqueue(group, job) {
-            tokio::spawn(crate::worker::work(service.clone(), Arc::clone(group)));
+        if let Some(job) = self.enqueue(group, job) {
+            let (service, group) = (service.clone(), Arc::clone(group));
+            tokio::spawn(async move { begin_work(&service, &group, job) });
         }
     }
 
-    /// True if the group was idle, so that the caller must see that somebody works.
-    fn enqueue(&mut self, group: &Arc<str>, job: Job) -> bool {
+    /// Gives the work back if the group was idle: then it is the caller who must do it.
+    fn enqueue(&mut self, group: &Arc<str>, job: Job) -> Option<Job> {
         let found = self.groups.entry(Arc::clone(group)).or_default();
-        found.jobs.push_back(job);
-        let idle = !std::mem::replace(&mut found.running, true);
-        self.running += usize::from(idle);
-        idle
+        if std::mem::replace(&mut found.running, true) {
+            found.jobs.push_back(job);
+            return None;
+        }
+        self.running += 1;
+        Some(job)
     }
 
     fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Entry> {

@@ -6,6 +6,7 @@ mod difference;
 mod dispatch;
 mod error;
 mod group;
+mod handling;
 mod in_flight;
 mod jitter;
 mod lease;

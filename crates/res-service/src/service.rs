@@ -414,7 +414,7 @@ impl Service {
         match &self.hooks().key_exists {
             Some(handler) => {
                 let asked = handler(key.to_owned());
-                crate::worker::guarded(self, self.limits().handler_time_max, asked).await
+                crate::handling::guarded(self, self.limits().handler_time_max, asked).await
             }
             None => Ok(true),
         }
