@@ -4,6 +4,7 @@
 //! a refresh must tell what changed. Of one that is not remembered nobody has a state from this owner, and the resets
 //! that follow an acquisition make the gateways ask for it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -57,25 +58,24 @@ pub(crate) struct Groups {
 
 #[derive(Default)]
 struct State {
-    groups: HashMap<Arc<str>, Group>,
-    /// Entries by their last get, oldest first: what is given up first when there are too many. A resource that is
-    /// still watched comes back at once, as the gateway asks for it after the reset; one that nobody watches does not.
-    by_age: BTreeMap<u64, (Arc<str>, Arc<str>)>,
+    /// The groups in which something is being done, each with what waits behind it.
+    at_work: HashMap<Arc<str>, VecDeque<Job>>,
+    /// What is remembered, by the name of the resource.
+    entries: HashMap<Arc<str>, Remembered>,
+    /// Entries by their last get as far as it is known, oldest first: what is given up first when there are too many. A
+    /// resource that is still watched comes back at once, as the gateway asks for it after the reset; one that nobody
+    /// watches does not.
+    by_age: BTreeMap<u64, Arc<str>>,
     stamps: u64,
-    running: usize,
 }
 
-#[derive(Default)]
-struct Group {
-    jobs: VecDeque<Job>,
-    running: bool,
-    entries: HashMap<Arc<str>, Entry>,
-}
-
-struct Entry {
+struct Remembered {
     route: Route,
     term: Term,
+    /// Of its last get.
     stamp: u64,
+    /// Where it is among those by age; that is put right only when it would be given up.
+    age: u64,
     value: Option<Snapshot>,
     /// Whether somebody has asked with a query: then a refresh is also a query change.
     queries: bool,
@@ -143,16 +143,12 @@ impl Groups {
     /// The next piece of work; `None` ends the worker.
     pub(crate) fn next(&self, group: &Arc<str>) -> Option<Job> {
         let mut state = self.lock();
-        let found = state.groups.get_mut(group)?;
-        if let Some(job) = found.jobs.pop_front() {
+        let Entry::Occupied(mut waiting) = state.at_work.entry(Arc::clone(group)) else { return None };
+        if let Some(job) = waiting.get_mut().pop_front() {
             return Some(job);
         }
-        found.running = false;
-        if found.entries.is_empty() {
-            state.groups.remove(group);
-        }
-        state.running -= 1;
-        if state.running == 0 {
+        waiting.remove();
+        if state.at_work.is_empty() {
             self.idle.notify_waiters();
         }
         None
@@ -162,7 +158,7 @@ impl Groups {
     pub(crate) async fn idle(&self) {
         loop {
             let idle = self.idle.notified();
-            if self.lock().running == 0 {
+            if self.lock().at_work.is_empty() {
                 return;
             }
             idle.await;
@@ -174,21 +170,18 @@ impl Groups {
         let mut state = self.lock();
         state.stamps += 1;
         let stamp = state.stamps;
-        let State { groups, by_age, .. } = &mut *state;
-        let group = groups.entry(Arc::clone(&route.group)).or_default();
-        let entry =
-            group.entries.entry(Arc::clone(&route.name)).or_insert_with(|| Entry::new(route, term, stamp));
-        if entry.term != term {
-            by_age.remove(&entry.stamp);
-            *entry = Entry::new(route, term, stamp);
+        if let Some(entry) = state.entries.get_mut(&route.name) {
+            if entry.term != term {
+                *entry = Remembered { age: entry.age, ..Remembered::new(route, term, stamp) };
+            }
+            entry.stamp = stamp;
+            return Vec::new();
         }
-        by_age.remove(&entry.stamp);
-        entry.stamp = stamp;
-        by_age.insert(stamp, (Arc::clone(&route.group), Arc::clone(&route.name)));
+        state.entries.insert(Arc::clone(&route.name), Remembered::new(route, term, stamp));
+        state.by_age.insert(stamp, Arc::clone(&route.name));
         let mut evicted = Vec::new();
         while state.by_age.len() > service.limits().remembered_max.max(1) {
-            let Some((_, (group, name))) = state.by_age.pop_first() else { break };
-            state.remove(&group, &name);
+            let Some(name) = state.pop_oldest() else { break };
             count(&service.statistics().remembered_evicted);
             evicted.push(name);
         }
@@ -215,7 +208,7 @@ impl Groups {
         let mut state = self.lock();
         let Some(entry) = state.entry(route, term) else { return false };
         let known = entry.value.is_some() || entry.queries;
-        state.remove(&route.group, &route.name);
+        state.remove(&route.name);
         state.measure(service);
         known
     }
@@ -224,7 +217,7 @@ impl Groups {
     pub(crate) fn forget_if_empty(&self, service: &Service, route: &Route, term: Term) {
         let mut state = self.lock();
         if state.entry(route, term).is_some_and(|entry| entry.value.is_none() && !entry.queries) {
-            state.remove(&route.group, &route.name);
+            state.remove(&route.name);
             state.measure(service);
         }
     }
@@ -232,16 +225,13 @@ impl Groups {
     /// Forgets everything of these keys: they are no longer owned here.
     pub(crate) fn forget_keys(&self, service: &Service, keys: &[&str]) {
         let mut state = self.lock();
-        let State { groups, by_age, .. } = &mut *state;
-        groups.retain(|_, group| {
-            group.entries.retain(|_, entry| {
-                let lost = entry.route.key.as_deref().is_some_and(|key| keys.contains(&key));
-                if lost {
-                    by_age.remove(&entry.stamp);
-                }
-                !lost
-            });
-            group.running || !group.entries.is_empty()
+        let State { entries, by_age, .. } = &mut *state;
+        entries.retain(|_, entry| {
+            let lost = entry.route.key.as_deref().is_some_and(|key| keys.contains(&key));
+            if lost {
+                by_age.remove(&entry.age);
+            }
+            !lost
         });
         state.measure(service);
     }
@@ -284,7 +274,7 @@ impl Groups {
     /// A refresh begins: whoever asks from now on needs another.
     pub(crate) fn begin_refresh(&self, route: &Route) -> Option<Started> {
         let mut state = self.lock();
-        let entry = state.groups.get_mut(&route.group)?.entries.get_mut(&route.name)?;
+        let entry = state.entries.get_mut(&route.name)?;
         entry.pending = Pending::Nothing;
         entry.refreshing_since = Some(Instant::now());
         Some(Started {
@@ -338,8 +328,7 @@ impl Groups {
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let mut state = service.groups().lock();
-            let entry =
-                state.groups.get_mut(&route.group).and_then(|group| group.entries.get_mut(&route.name));
+            let entry = state.entries.get_mut(&route.name);
             if let Some(entry) = entry.filter(|entry| entry.pending == Pending::Timed(number)) {
                 entry.pending = Pending::Queued;
                 state.push(&service, &route.group, Job::Refresh(route.clone()));
@@ -362,26 +351,42 @@ impl State {
 
     /// Gives the work back if the group was idle: then it is the caller who must do it.
     fn enqueue(&mut self, group: &Arc<str>, job: Job) -> Option<Job> {
-        let found = self.groups.entry(Arc::clone(group)).or_default();
-        if std::mem::replace(&mut found.running, true) {
-            found.jobs.push_back(job);
-            return None;
+        match self.at_work.entry(Arc::clone(group)) {
+            Entry::Occupied(waiting) => {
+                waiting.into_mut().push_back(job);
+                None
+            }
+            Entry::Vacant(idle) => {
+                idle.insert(VecDeque::new());
+                Some(job)
+            }
         }
-        self.running += 1;
-        Some(job)
     }
 
-    fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Entry> {
-        self.groups.get_mut(&route.group)?.entries.get_mut(&route.name).filter(|entry| entry.term == term)
+    fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Remembered> {
+        self.entries.get_mut(&route.name).filter(|entry| entry.term == term)
     }
 
-    fn remove(&mut self, group: &Arc<str>, name: &Arc<str>) {
-        let Some(found) = self.groups.get_mut(group) else { return };
-        if let Some(entry) = found.entries.remove(name) {
-            self.by_age.remove(&entry.stamp);
+    fn remove(&mut self, name: &Arc<str>) {
+        if let Some(entry) = self.entries.remove(name) {
+            self.by_age.remove(&entry.age);
         }
-        if found.entries.is_empty() && !found.running {
-            self.groups.remove(group);
+    }
+
+    /// Forgets what has not been got for the longest time.
+    fn pop_oldest(&mut self) -> Option<Arc<str>> {
+        loop {
+            let (age, name) = self.by_age.pop_first()?;
+            match self.entries.get_mut(&name) {
+                Some(entry) if entry.stamp != age => {
+                    entry.age = entry.stamp;
+                    self.by_age.insert(entry.age, name);
+                }
+                _ => {
+                    self.entries.remove(&name);
+                    return Some(name);
+                }
+            }
         }
     }
 
@@ -391,12 +396,13 @@ impl State {
     }
 }
 
-impl Entry {
+impl Remembered {
     fn new(route: &Route, term: Term, stamp: u64) -> Self {
         Self {
             route: route.clone(),
             term,
             stamp,
+            age: stamp,
             value: None,
             queries: false,
             pending: Pending::Nothing,
