@@ -33,9 +33,10 @@ pub(crate) struct Route {
 
 impl Route {
     pub(crate) fn new(definition: Arc<Definition>, name: &str) -> Self {
-        let key = definition.key(name).map(Arc::from);
-        let group = definition.group(name).into();
-        Self { definition, name: name.into(), key, group }
+        let name: Arc<str> = name.into();
+        let key = definition.key(&name);
+        let group = definition.group(&name, key.as_deref());
+        Self { definition, name, key, group }
     }
 }
 
