@@ -238,31 +238,15 @@ impl Groups {
     }
 
     /// Asks for a refresh: at once if the resource is idle, else when its pace allows; one that waits stands for all.
-    pub(crate) fn ask_refresh(
-        &self,
-        service: &Service,
-        route: &Route,
-        term: Term,
-        now: bool,
-        waiter: Option<Waiter>,
-    ) -> Asked {
+    pub(crate) fn ask_refresh(&self, service: &Service, route: &Route, term: Term) -> Asked {
         let mut state = self.lock();
         state.stamps += 1;
         let number = state.stamps;
-        let Some(entry) = state.entry(route, term) else {
-            if let Some(waiter) = waiter {
-                let _ = waiter.send(Ok(()));
-            }
-            return Asked::Unknown;
-        };
-        entry.waiters.extend(waiter);
-        match entry.pending {
-            Pending::Queued => return Asked::Conflated,
-            Pending::Timed(_) if !now => return Asked::Conflated,
-            Pending::Nothing | Pending::Timed(_) => {}
+        let Some(entry) = state.entry(route, term) else { return Asked::Unknown };
+        if entry.pending != Pending::Nothing {
+            return Asked::Conflated;
         }
-        let wait = if now { None } else { entry.wait() };
-        if let Some(wait) = wait {
+        if let Some(wait) = entry.wait() {
             entry.pending = Pending::Timed(number);
             service.groups().fire_after(service, route, number, wait);
         } else {
@@ -270,6 +254,27 @@ impl Groups {
             state.push(service, &route.group, Job::Refresh(route.clone()));
         }
         Asked::Queued
+    }
+
+    /// Asks for a refresh whatever its pace, and tells when it has been published. If the resource is idle, the caller
+    /// does the work as far as that goes without waiting, which it must be able to afford: the get handler runs within
+    /// this call.
+    pub(crate) fn refresh_now(&self, service: &Service, route: &Route, term: Term, waiter: Waiter) {
+        let mut state = self.lock();
+        let Some(entry) = state.entry(route, term) else {
+            let _ = waiter.send(Ok(()));
+            return;
+        };
+        entry.waiters.push(waiter);
+        if entry.pending == Pending::Queued {
+            return;
+        }
+        entry.pending = Pending::Queued;
+        let begun = state.enqueue(&route.group, Job::Refresh(route.clone()));
+        drop(state);
+        if let Some(job) = begun {
+            begin_work(service, &route.group, job);
+        }
     }
 
     /// A refresh begins: whoever asks from now on needs another.
