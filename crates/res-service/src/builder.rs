@@ -303,8 +303,8 @@ impl Builder {
                     taken.pattern.text, definition.pattern.text
                 ))
             })?;
-            if let DefinedOwner::Name(of_this) = definition.owner {
-                shards = shards.max(of_this);
+            if let DefinedOwner::Name(of_this) = &definition.owner {
+                shards = shards.max(of_this.len());
             }
             definitions.push(Arc::new(definition));
         }

@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use async_nats::{Message, Subject};
 use bytes::Bytes;
 use futures::FutureExt;
-use tracing::Instrument;
 
 use crate::connection::Subscription;
 use crate::error::{BoxError, Error};
 use crate::group::{Job, Route};
-use crate::in_flight::PRE_RESPONSE;
+use crate::handling::{Begun, Rest, begin, guarded, keeping};
+use crate::in_flight::{PRE_RESPONSE, Slot};
 use crate::ownership::Place;
-use crate::reply::Reply;
+use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get, Target};
 use crate::resource::{AccessRule, Handler};
 use crate::router::subject_of_all;
@@ -25,7 +25,6 @@ use crate::router::{
 use crate::service::{OpenSubscription, Service};
 use crate::statistics::count;
 use crate::trace::{TraceContext, within};
-use crate::worker::guarded;
 
 /// How often overdue requests and the state of the connection are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
@@ -216,17 +215,18 @@ async fn call(service: &Service, mut message: Message, reply: Subject) {
     let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
         return service.answer_busy(reply).await;
     };
-    let service = service.clone();
-    now_or_later(async move {
-        match Call::parse(target, &message.payload) {
-            Ok(request) => {
-                let (subject, is_http) = (message.subject, request.is_http());
-                respond(&service, handler, request, &subject, is_http, reply, end).await;
-            }
-            Err(error) => service.answer_error(reply, &error, &message.subject).await,
+    let (subject, payload) = (message.subject, message.payload);
+    let mut asked = Asked { subject, is_http: false, reply, name_end: end, slot };
+    let rest = match Call::parse(target, &payload) {
+        Ok(request) => {
+            asked.is_http = request.is_http();
+            respond(service, &handler, request, asked)
         }
-        drop(slot);
-    });
+        Err(error) => answer(service, asked, Err(error)),
+    };
+    if let Some(rest) = rest {
+        tokio::spawn(rest);
+    }
 }
 
 async fn auth(service: &Service, mut message: Message, reply: Subject) {
@@ -241,49 +241,60 @@ async fn auth(service: &Service, mut message: Message, reply: Subject) {
     let service = service.clone();
     // Checking who somebody is takes computing, which others should not have to wait for.
     tokio::spawn(async move {
-        match Auth::parse(target, &message.payload) {
+        let (subject, payload) = (message.subject, message.payload);
+        let mut asked = Asked { subject, is_http: false, reply, name_end: end, slot };
+        let rest = match Auth::parse(target, &payload) {
             Ok(request) => {
-                let (subject, is_http) = (message.subject, request.is_http());
-                respond(&service, handler, request, &subject, is_http, reply, end).await;
+                asked.is_http = request.is_http();
+                respond(&service, &handler, request, asked)
             }
-            Err(error) => service.answer_error(reply, &error, &message.subject).await,
+            Err(error) => answer(&service, asked, Err(error)),
+        };
+        if let Some(rest) = rest {
+            rest.await;
         }
-        drop(slot);
     });
 }
 
-/// Runs a request to its end if it has no need to wait, and else as a task of its own. Most requests either are done at
-/// once or begin by handing their work over to somebody; a task for each of these would cost more than they do.
-pub(crate) fn now_or_later(request: impl Future<Output = ()> + Send + 'static) {
-    let mut request = Box::pin(request);
-    if (&mut request).now_or_never().is_none() {
-        tokio::spawn(request);
-    }
-}
-
-/// Runs a call or auth handler and sends what it answers.
-async fn respond<R>(
-    service: &Service,
-    handler: Handler<R, Reply>,
-    request: R,
-    subject: &Subject,
+/// A call or authentication that is being handled.
+struct Asked {
+    subject: Subject,
     is_http: bool,
     reply: Subject,
     name_end: usize,
-) {
-    let name = &subject.as_str()["call.".len()..name_end];
-    let span =
-        tracing::debug_span!("call", res.resource = name, res.method = &subject.as_str()[name_end + 1..]);
-    let handled = async move { handler(request).await }.instrument(span);
-    match guarded(service, service.limits().handler_time_max, handled).await {
-        Ok(answer) => {
-            if let Some(error) = answer.failure() {
-                service.note_error(error, name);
-            }
-            service.answer(reply, answer.encode(is_http), name).await;
+    slot: Slot,
+}
+
+/// Runs a call or auth handler and sends what it answers; gives back what must be waited for.
+fn respond<R>(service: &Service, handler: &Handler<R, Reply>, request: R, asked: Asked) -> Option<Rest> {
+    let name = &asked.subject.as_str()["call.".len()..asked.name_end];
+    let method = &asked.subject.as_str()[asked.name_end + 1..];
+    let span = tracing::debug_span!("call", res.resource = name, res.method = method);
+    let handled = match begin(service, span, || handler(request)) {
+        Begun::Done(outcome) => return answer(service, asked, outcome),
+        Begun::Waiting(handled) => handled,
+    };
+    let service = service.clone();
+    let wait = async move {
+        let outcome = guarded(&service, service.limits().handler_time_max, handled).await;
+        if let Some(rest) = answer(&service, asked, outcome) {
+            rest.await;
         }
-        Err(error) => service.answer_error(reply, &error, name).await,
+    };
+    Some(wait.boxed())
+}
+
+/// Answers a call or authentication.
+fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Option<Rest> {
+    let name = &asked.subject.as_str()["call.".len()..asked.name_end];
+    if let Ok(answer) = &outcome
+        && let Some(error) = answer.failure()
+    {
+        service.note_error(error, name);
     }
+    let outcome = outcome.map(|answer| answer.encode(asked.is_http));
+    let rest = service.answer(&asked.reply, outcome, name)?;
+    Some(keeping(rest, asked.slot))
 }
 
 async fn access(service: &Service, mut message: Message, reply: Subject) {
@@ -299,22 +310,33 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
     let Some(slot) = service.accesses().enter(reply.clone(), Instant::now()) else {
         return service.answer_busy(reply).await;
     };
-    let service = service.clone();
-    now_or_later(async move {
-        let name = &message.subject.as_str()["access.".len()..];
-        let outcome = match Access::parse(target, &message.payload) {
-            Ok(request) => {
-                guarded(&service, service.limits().handler_time_max, async move { handler(request).await })
-                    .await
-            }
-            Err(error) => Err(error),
-        };
-        match outcome.and_then(|grant| grant.encode()) {
-            Ok(payload) => service.answer(reply, payload, name).await,
-            Err(error) => service.answer_error(reply, &error, name).await,
+    let (subject, payload) = (message.subject, message.payload);
+    let name_start = "access.".len();
+    let begun = match Access::parse(target, &payload) {
+        Ok(request) => begin(service, tracing::Span::none(), || handler(request)),
+        Err(error) => Begun::Done(Err(error)),
+    };
+    let answer = move |service: &Service, outcome: Result<Grant, Error>| {
+        let outcome = outcome.and_then(|grant| grant.encode());
+        let rest = service.answer(&reply, outcome, &subject.as_str()[name_start..])?;
+        Some(keeping(rest, slot))
+    };
+    let rest: Option<Rest> = match begun {
+        Begun::Done(outcome) => answer(service, outcome),
+        Begun::Waiting(handled) => {
+            let service = service.clone();
+            let wait = async move {
+                let outcome = guarded(&service, service.limits().handler_time_max, handled).await;
+                if let Some(rest) = answer(&service, outcome) {
+                    rest.await;
+                }
+            };
+            Some(wait.boxed())
         }
-        drop(slot);
-    });
+    };
+    if let Some(rest) = rest {
+        tokio::spawn(rest);
+    }
 }
 
 async fn get(service: &Service, message: Message, reply: Subject) {

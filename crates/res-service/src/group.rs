@@ -4,6 +4,7 @@
 //! a refresh must tell what changed. Of one that is not remembered nobody has a state from this owner, and the resets
 //! that follow an acquisition make the gateways ask for it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,6 @@ use async_nats::Subject;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::dispatch::now_or_later;
 use crate::error::Error;
 use crate::in_flight::Slot;
 use crate::ownership::Term;
@@ -22,6 +22,7 @@ use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
 use crate::trace::TraceContext;
+use crate::worker::begin_work;
 
 /// Where a resource belongs: worked out once per request.
 #[derive(Clone)]
@@ -34,9 +35,10 @@ pub(crate) struct Route {
 
 impl Route {
     pub(crate) fn new(definition: Arc<Definition>, name: &str) -> Self {
-        let key = definition.key(name).map(Arc::from);
-        let group = definition.group(name).into();
-        Self { definition, name: name.into(), key, group }
+        let name: Arc<str> = name.into();
+        let key = definition.key(&name);
+        let group = definition.group(&name, key.as_deref());
+        Self { definition, name, key, group }
     }
 }
 
@@ -59,25 +61,24 @@ pub(crate) struct Groups {
 
 #[derive(Default)]
 struct State {
-    groups: HashMap<Arc<str>, Group>,
-    /// Entries by their last get, oldest first: what is given up first when there are too many. A resource that is
-    /// still watched comes back at once, as the gateway asks for it after the reset; one that nobody watches does not.
-    by_age: BTreeMap<u64, (Arc<str>, Arc<str>)>,
+    /// The groups in which something is being done, each with what waits behind it.
+    at_work: HashMap<Arc<str>, VecDeque<Job>>,
+    /// What is remembered, by the name of the resource.
+    entries: HashMap<Arc<str>, Remembered>,
+    /// Entries by their last get as far as it is known, oldest first: what is given up first when there are too many. A
+    /// resource that is still watched comes back at once, as the gateway asks for it after the reset; one that nobody
+    /// watches does not.
+    by_age: BTreeMap<u64, Arc<str>>,
     stamps: u64,
-    running: usize,
 }
 
-#[derive(Default)]
-struct Group {
-    jobs: VecDeque<Job>,
-    running: bool,
-    entries: HashMap<Arc<str>, Entry>,
-}
-
-struct Entry {
+struct Remembered {
     route: Route,
     term: Term,
+    /// Of its last get.
     stamp: u64,
+    /// Where it is among those by age; that is put right only when it would be given up.
+    age: u64,
     value: Option<Snapshot>,
     /// Whether somebody has asked with a query: then a refresh is also a query change.
     queries: bool,
@@ -112,6 +113,8 @@ pub(crate) struct Started {
 pub(crate) enum Swapped {
     /// This state was the last that was told.
     Earlier(Snapshot),
+    /// The same state was.
+    Same,
     /// None yet.
     First,
     /// The resource has been given up meanwhile, and nothing is remembered now either.
@@ -137,25 +140,21 @@ impl Groups {
 
     /// Like [`Groups::push`], but what can be done without waiting is done by the caller: most gets are.
     pub(crate) fn push_and_begin(&self, service: &Service, group: &Arc<str>, job: Job) {
-        let idle = self.lock().enqueue(group, job);
-        if idle {
-            now_or_later(crate::worker::work(service.clone(), Arc::clone(group)));
+        let begun = self.lock().enqueue(group, job);
+        if let Some(job) = begun {
+            begin_work(service, group, job);
         }
     }
 
     /// The next piece of work; `None` ends the worker.
     pub(crate) fn next(&self, group: &Arc<str>) -> Option<Job> {
         let mut state = self.lock();
-        let found = state.groups.get_mut(group)?;
-        if let Some(job) = found.jobs.pop_front() {
+        let Entry::Occupied(mut waiting) = state.at_work.entry(Arc::clone(group)) else { return None };
+        if let Some(job) = waiting.get_mut().pop_front() {
             return Some(job);
         }
-        found.running = false;
-        if found.entries.is_empty() {
-            state.groups.remove(group);
-        }
-        state.running -= 1;
-        if state.running == 0 {
+        waiting.remove();
+        if state.at_work.is_empty() {
             self.idle.notify_waiters();
         }
         None
@@ -165,7 +164,7 @@ impl Groups {
     pub(crate) async fn idle(&self) {
         loop {
             let idle = self.idle.notified();
-            if self.lock().running == 0 {
+            if self.lock().at_work.is_empty() {
                 return;
             }
             idle.await;
@@ -176,8 +175,8 @@ impl Groups {
     #[cfg(feature = "test-kit")]
     pub(crate) fn are_quiet(&self) -> bool {
         let state = self.lock();
-        let mut entries = state.groups.values().flat_map(|group| group.entries.values());
-        state.running == 0 && entries.all(|entry| entry.pending == Pending::Nothing)
+        let mut entries = state.entries.values();
+        state.at_work.is_empty() && entries.all(|entry| entry.pending == Pending::Nothing)
     }
 
     /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.
@@ -185,21 +184,18 @@ impl Groups {
         let mut state = self.lock();
         state.stamps += 1;
         let stamp = state.stamps;
-        let State { groups, by_age, .. } = &mut *state;
-        let group = groups.entry(Arc::clone(&route.group)).or_default();
-        let entry =
-            group.entries.entry(Arc::clone(&route.name)).or_insert_with(|| Entry::new(route, term, stamp));
-        if entry.term != term {
-            by_age.remove(&entry.stamp);
-            *entry = Entry::new(route, term, stamp);
+        if let Some(entry) = state.entries.get_mut(&route.name) {
+            if entry.term != term {
+                *entry = Remembered { age: entry.age, ..Remembered::new(route, term, stamp) };
+            }
+            entry.stamp = stamp;
+            return Vec::new();
         }
-        by_age.remove(&entry.stamp);
-        entry.stamp = stamp;
-        by_age.insert(stamp, (Arc::clone(&route.group), Arc::clone(&route.name)));
+        state.entries.insert(Arc::clone(&route.name), Remembered::new(route, term, stamp));
+        state.by_age.insert(stamp, Arc::clone(&route.name));
         let mut evicted = Vec::new();
         while state.by_age.len() > service.limits().remembered_max.max(1) {
-            let Some((_, (group, name))) = state.by_age.pop_first() else { break };
-            state.remove(&group, &name);
+            let Some(name) = state.pop_oldest() else { break };
             count(&service.statistics().remembered_evicted);
             evicted.push(name);
         }
@@ -207,13 +203,16 @@ impl Groups {
         evicted
     }
 
-    /// Replaces what is remembered and gives the earlier state back.
+    /// Replaces what is remembered and gives the earlier state back, if it was another.
     pub(crate) fn swap(&self, route: &Route, term: Term, value: &Snapshot) -> Swapped {
         let mut state = self.lock();
         let Some(entry) = state.entry(route, term) else { return Swapped::Unknown };
         if value.query().is_some() {
             entry.queries = true;
             return Swapped::First;
+        }
+        if entry.value.as_ref().is_some_and(|earlier| earlier.is_same(value)) {
+            return Swapped::Same;
         }
         entry.value.replace(value.clone()).map_or(Swapped::First, Swapped::Earlier)
     }
@@ -226,7 +225,7 @@ impl Groups {
         let known = entry.value.take().is_some();
         entry.failures = 0;
         if !entry.queries {
-            state.remove(&route.group, &route.name);
+            state.remove(&route.name);
             state.measure(service);
         }
         known
@@ -241,7 +240,7 @@ impl Groups {
     pub(crate) fn forget_if_empty(&self, service: &Service, route: &Route, term: Term) {
         let mut state = self.lock();
         if state.entry(route, term).is_some_and(|entry| entry.value.is_none() && !entry.queries) {
-            state.remove(&route.group, &route.name);
+            state.remove(&route.name);
             state.measure(service);
         }
     }
@@ -249,47 +248,28 @@ impl Groups {
     /// Forgets everything of these keys: they are no longer owned here.
     pub(crate) fn forget_keys(&self, service: &Service, keys: &[&str]) {
         let mut state = self.lock();
-        let State { groups, by_age, .. } = &mut *state;
-        groups.retain(|_, group| {
-            group.entries.retain(|_, entry| {
-                let lost = entry.route.key.as_deref().is_some_and(|key| keys.contains(&key));
-                if lost {
-                    by_age.remove(&entry.stamp);
-                }
-                !lost
-            });
-            group.running || !group.entries.is_empty()
+        let State { entries, by_age, .. } = &mut *state;
+        entries.retain(|_, entry| {
+            let lost = entry.route.key.as_deref().is_some_and(|key| keys.contains(&key));
+            if lost {
+                by_age.remove(&entry.age);
+            }
+            !lost
         });
         state.measure(service);
     }
 
     /// Asks for a refresh: at once if the resource is idle, else when its pace allows; one that waits stands for all.
-    pub(crate) fn ask_refresh(
-        &self,
-        service: &Service,
-        route: &Route,
-        term: Term,
-        now: bool,
-        waiter: Option<Waiter>,
-    ) -> Asked {
+    pub(crate) fn ask_refresh(&self, service: &Service, route: &Route, term: Term) -> Asked {
         let mut state = self.lock();
         state.stamps += 1;
         let number = state.stamps;
-        let Some(entry) = state.entry(route, term) else {
-            if let Some(waiter) = waiter {
-                let _ = waiter.send(Ok(()));
-            }
-            return Asked::Unknown;
-        };
-        entry.waiters.extend(waiter);
+        let Some(entry) = state.entry(route, term) else { return Asked::Unknown };
         entry.trace = TraceContext::current().or(entry.trace.take());
-        match entry.pending {
-            Pending::Queued => return Asked::Conflated,
-            Pending::Timed(_) if !now => return Asked::Conflated,
-            Pending::Nothing | Pending::Timed(_) => {}
+        if entry.pending != Pending::Nothing {
+            return Asked::Conflated;
         }
-        let wait = if now { None } else { entry.wait() };
-        if let Some(wait) = wait {
+        if let Some(wait) = entry.wait() {
             entry.pending = Pending::Timed(number);
             service.groups().fire_after(service, route, number, wait);
         } else {
@@ -299,10 +279,38 @@ impl Groups {
         Asked::Queued
     }
 
+    /// Asks for a refresh whatever its pace, and tells when it has been published. If the resource is idle, the caller
+    /// does the work as far as that goes without waiting, which it must be able to afford: the get handler runs within
+    /// this call.
+    pub(crate) fn refresh_now(&self, service: &Service, route: &Route, term: Term, waiter: Waiter) {
+        let mut state = self.lock();
+        let Some(entry) = state.entry(route, term) else {
+            let _ = waiter.send(Ok(()));
+            return;
+        };
+        entry.waiters.push(waiter);
+        entry.trace = TraceContext::current().or(entry.trace.take());
+        if entry.pending == Pending::Queued {
+            return;
+        }
+        entry.pending = Pending::Queued;
+        let begun = state.enqueue(&route.group, Job::Refresh(route.clone()));
+        drop(state);
+        match begun {
+            Some(job) if TraceContext::current().is_none() => begin_work(service, &route.group, job),
+            // What others have asked for may be next, and does not belong to the trace of this caller.
+            Some(job) => {
+                let (service, group) = (service.clone(), Arc::clone(&route.group));
+                tokio::spawn(async move { begin_work(&service, &group, job) });
+            }
+            None => {}
+        }
+    }
+
     /// A refresh begins: whoever asks from now on needs another.
     pub(crate) fn begin_refresh(&self, route: &Route) -> Option<Started> {
         let mut state = self.lock();
-        let entry = state.groups.get_mut(&route.group)?.entries.get_mut(&route.name)?;
+        let entry = state.entries.get_mut(&route.name)?;
         entry.pending = Pending::Nothing;
         entry.refreshing_since = Some(Instant::now());
         Some(Started {
@@ -357,8 +365,7 @@ impl Groups {
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let mut state = service.groups().lock();
-            let entry =
-                state.groups.get_mut(&route.group).and_then(|group| group.entries.get_mut(&route.name));
+            let entry = state.entries.get_mut(&route.name);
             if let Some(entry) = entry.filter(|entry| entry.pending == Pending::Timed(number)) {
                 entry.pending = Pending::Queued;
                 state.push(&service, &route.group, Job::Refresh(route.clone()));
@@ -373,31 +380,50 @@ impl Groups {
 
 impl State {
     fn push(&mut self, service: &Service, group: &Arc<str>, job: Job) {
-        if self.enqueue(group, job) {
-            tokio::spawn(crate::worker::work(service.clone(), Arc::clone(group)));
+        if let Some(job) = self.enqueue(group, job) {
+            let (service, group) = (service.clone(), Arc::clone(group));
+            tokio::spawn(async move { begin_work(&service, &group, job) });
         }
     }
 
-    /// True if the group was idle, so that the caller must see that somebody works.
-    fn enqueue(&mut self, group: &Arc<str>, job: Job) -> bool {
-        let found = self.groups.entry(Arc::clone(group)).or_default();
-        found.jobs.push_back(job);
-        let idle = !std::mem::replace(&mut found.running, true);
-        self.running += usize::from(idle);
-        idle
-    }
-
-    fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Entry> {
-        self.groups.get_mut(&route.group)?.entries.get_mut(&route.name).filter(|entry| entry.term == term)
-    }
-
-    fn remove(&mut self, group: &Arc<str>, name: &Arc<str>) {
-        let Some(found) = self.groups.get_mut(group) else { return };
-        if let Some(entry) = found.entries.remove(name) {
-            self.by_age.remove(&entry.stamp);
+    /// Gives the work back if the group was idle: then it is the caller who must do it.
+    fn enqueue(&mut self, group: &Arc<str>, job: Job) -> Option<Job> {
+        match self.at_work.entry(Arc::clone(group)) {
+            Entry::Occupied(waiting) => {
+                waiting.into_mut().push_back(job);
+                None
+            }
+            Entry::Vacant(idle) => {
+                idle.insert(VecDeque::new());
+                Some(job)
+            }
         }
-        if found.entries.is_empty() && !found.running {
-            self.groups.remove(group);
+    }
+
+    fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Remembered> {
+        self.entries.get_mut(&route.name).filter(|entry| entry.term == term)
+    }
+
+    fn remove(&mut self, name: &Arc<str>) {
+        if let Some(entry) = self.entries.remove(name) {
+            self.by_age.remove(&entry.age);
+        }
+    }
+
+    /// Forgets what has not been got for the longest time.
+    fn pop_oldest(&mut self) -> Option<Arc<str>> {
+        loop {
+            let (age, name) = self.by_age.pop_first()?;
+            match self.entries.get_mut(&name) {
+                Some(entry) if entry.stamp != age => {
+                    entry.age = entry.stamp;
+                    self.by_age.insert(entry.age, name);
+                }
+                _ => {
+                    self.entries.remove(&name);
+                    return Some(name);
+                }
+            }
         }
     }
 
@@ -407,12 +433,13 @@ impl State {
     }
 }
 
-impl Entry {
+impl Remembered {
     fn new(route: &Route, term: Term, stamp: u64) -> Self {
         Self {
             route: route.clone(),
             term,
             stamp,
+            age: stamp,
             value: None,
             queries: false,
             pending: Pending::Nothing,

@@ -9,6 +9,7 @@ mod error;
 #[cfg(test)]
 mod fuzz;
 mod group;
+mod handling;
 mod in_flight;
 mod jitter;
 mod lease;

@@ -3,8 +3,6 @@
 //! A literal part wins over a `$tag`, a tag over the tail `>`; where the more special way leads nowhere, the search
 //! comes back and takes the next.
 
-use std::collections::HashMap;
-
 use crate::name;
 
 /// A parsed pattern, relative to the service's name.
@@ -122,13 +120,16 @@ impl Pattern {
 
 /// The part of a full resource name, counted after the service's own part.
 pub(crate) fn part_of(name: &str, index: usize) -> Option<&str> {
-    name.split('.').nth(index + 1)
+    let mut dots = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.').map(|(at, _)| at);
+    let start = dots.nth(index)? + 1;
+    name.get(start..dots.next().unwrap_or(name.len()))
 }
 
 /// Finds the pattern for a name, part by part.
 #[derive(Debug, Default)]
 pub(crate) struct Trie {
-    literals: HashMap<Box<str>, Trie>,
+    /// In order.
+    literals: Vec<(Box<str>, Trie)>,
     tag: Option<Box<Trie>>,
     tail: Option<usize>,
     here: Option<usize>,
@@ -140,12 +141,25 @@ impl Trie {
         let mut node = self;
         for part in &pattern.parts {
             node = match part {
-                Part::Literal(literal) => node.literals.entry(literal.as_str().into()).or_default(),
+                Part::Literal(literal) => node.literal_entry(literal),
                 Part::Tag(_) => node.tag.get_or_insert_default(),
                 Part::Tail => return Self::occupy(&mut node.tail, number),
             };
         }
         Self::occupy(&mut node.here, number)
+    }
+
+    fn literal_entry(&mut self, literal: &str) -> &mut Self {
+        let at = self.literal(literal).unwrap_or_else(|at| {
+            self.literals.insert(at, (literal.into(), Self::default()));
+            at
+        });
+        &mut self.literals[at].1
+    }
+
+    /// Where a literal is, or would be.
+    fn literal(&self, literal: &str) -> Result<usize, usize> {
+        self.literals.binary_search_by(|(text, _)| (**text).cmp(literal))
     }
 
     fn occupy(place: &mut Option<usize>, number: usize) -> Result<(), usize> {
@@ -164,8 +178,8 @@ impl Trie {
     }
 
     fn find_parts(&self, rest: &str) -> Option<usize> {
-        let (part, after) = match rest.split_once('.') {
-            Some((part, after)) => (part, Some(after)),
+        let (part, after) = match rest.bytes().position(|byte| byte == b'.') {
+            Some(dot) => (&rest[..dot], Some(&rest[dot + 1..])),
             None => (rest, None),
         };
         if part.is_empty() {
@@ -175,11 +189,12 @@ impl Trie {
             Some(after) => node.find_parts(after),
             None => node.here,
         };
-        self.literals
-            .get(part)
-            .and_then(below)
+        let has_empty_parts = || after.is_some_and(|after| after.split('.').any(str::is_empty));
+        self.literal(part)
+            .ok()
+            .and_then(|at| below(&self.literals[at].1))
             .or_else(|| self.tag.as_deref().and_then(below))
-            .or(if after.is_some_and(|after| after.split('.').any(str::is_empty)) { None } else { self.tail })
+            .or_else(|| self.tail.filter(|_| !has_empty_parts()))
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use async_nats::Subject;
 use async_nats::subject::ToSubject;
 use bytes::Bytes;
+use futures::FutureExt;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
 use crate::group::{Job, Route};
+use crate::handling::Rest;
 use crate::name::{check_change_name, check_reset_pattern, is_part};
 use crate::reply::error_json;
 use crate::service::Service;
@@ -174,23 +176,42 @@ impl Service {
         }
     }
 
-    /// Answers a request. An answer that does not fit into a message is an error instead, and never silence.
-    pub(crate) async fn answer(&self, reply: Subject, payload: Bytes, name: &str) {
-        let bytes_max = self.connection().max_payload();
-        if payload.len() > bytes_max {
-            let error = Error::internal(format!(
-                "the answer has {} bytes, more than NATS takes ({bytes_max}); split the resource or raise max_payload",
-                payload.len()
-            ));
-            self.note_error(&error, name);
-            return self.send(reply, error_json(&error)).await;
+    /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
+    fn send_now(&self, subject: &Subject, payload: Bytes) -> Option<Rest> {
+        // What is pending here has not been sent, as a message goes with the room that it has got.
+        let publish = tokio::task::unconstrained(self.send(subject.clone(), payload.clone()));
+        if publish.now_or_never().is_some() {
+            return None;
         }
-        self.send(reply, payload).await;
+        let (service, subject) = (self.clone(), subject.clone());
+        Some(async move { service.send(subject, payload).await }.boxed())
+    }
+
+    /// Answers a request, and gives back what must be waited for. An answer that does not fit into a message is an
+    /// error instead, and never silence.
+    #[must_use]
+    pub(crate) fn answer(&self, reply: &Subject, outcome: Result<Bytes, Error>, name: &str) -> Option<Rest> {
+        let bytes_max = self.connection().max_payload();
+        let payload = outcome
+            .and_then(|payload| match payload.len() {
+                bytes if bytes > bytes_max => Err(Error::internal(format!(
+                    "the answer has {bytes} bytes, more than NATS takes ({bytes_max}); split the resource or raise \
+                     max_payload"
+                ))),
+                _ => Ok(payload),
+            })
+            .unwrap_or_else(|error| self.error_payload(&error, name));
+        self.send_now(reply, payload)
     }
 
     pub(crate) async fn answer_error(&self, reply: Subject, error: &Error, name: &str) {
+        self.send(reply, self.error_payload(error, name)).await;
+    }
+
+    /// An error as it is answered, which is counted and logged by this.
+    fn error_payload(&self, error: &Error, name: &str) -> Bytes {
         self.note_error(error, name);
-        let mut payload = error_json(error);
+        let payload = error_json(error);
         let bytes_max = self.connection().max_payload();
         if payload.len() > bytes_max {
             tracing::error!(
@@ -198,9 +219,9 @@ impl Service {
                 "an error has {} bytes, more than NATS takes ({bytes_max}); its message or data must be shorter",
                 payload.len()
             );
-            payload = error_json(&Error::INTERNAL_ERROR);
+            return error_json(&Error::INTERNAL_ERROR);
         }
-        self.send(reply, payload).await;
+        payload
     }
 
     pub(crate) async fn answer_busy(&self, reply: Subject) {

@@ -225,7 +225,9 @@ impl Resource {
             Owner::Name(0) => {
                 return Err(format!("pattern {:?}: owned_by_name needs at least one shard", self.pattern));
             }
-            Owner::Name(shards) => DefinedOwner::Name(*shards),
+            Owner::Name(shards) => {
+                DefinedOwner::Name((0..*shards).map(|shard| format!("name.{shard}").into()).collect())
+            }
             Owner::Key(template) if template.split('.').next() == Some("name") => {
                 return Err(format!(
                     "pattern {:?}: lease keys that begin with \"name.\" belong to owned_by_name",
@@ -275,26 +277,31 @@ pub(crate) struct Definition {
 pub(crate) enum DefinedOwner {
     Nobody,
     Key(Pattern),
-    Name(u32),
+    /// The keys of all shards.
+    Name(Vec<Arc<str>>),
 }
 
 impl Definition {
     /// The lease key a resource belongs to.
-    pub(crate) fn key(&self, name: &str) -> Option<String> {
+    pub(crate) fn key(&self, name: &str) -> Option<Arc<str>> {
         match &self.owner {
             DefinedOwner::Nobody => None,
-            DefinedOwner::Key(template) => Some(template.fill(&self.pattern, name)),
-            DefinedOwner::Name(shards) => Some(format!("name.{}", stable_hash(name) % u64::from(*shards))),
+            DefinedOwner::Key(template) => Some(template.fill(&self.pattern, name).into()),
+            DefinedOwner::Name(keys) => {
+                let shard = stable_hash(name) % keys.len() as u64;
+                // It is less than a length.
+                keys.get(usize::try_from(shard).unwrap_or(0)).cloned()
+            }
         }
     }
 
-    /// The queue in which a resource is served. Shards of names group nothing that belongs together, so there each
-    /// resource has its own.
-    pub(crate) fn group(&self, name: &str) -> String {
-        match (&self.group, &self.owner) {
-            (Some(template), _) => format!("group {}", template.fill(&self.pattern, name)),
-            (None, DefinedOwner::Key(template)) => format!("key {}", template.fill(&self.pattern, name)),
-            (None, _) => name.to_owned(),
+    /// The queue in which a resource of this name and key is served. Shards of names group nothing that belongs
+    /// together, so there each resource has its own.
+    pub(crate) fn group(&self, name: &Arc<str>, key: Option<&str>) -> Arc<str> {
+        match (&self.group, &self.owner, key) {
+            (Some(template), _, _) => ["group ", &template.fill(&self.pattern, name)].concat().into(),
+            (None, DefinedOwner::Key(_), Some(key)) => ["key ", key].concat().into(),
+            (None, _, _) => Arc::clone(name),
         }
     }
 
@@ -305,9 +312,9 @@ impl Definition {
             DefinedOwner::Key(template) => {
                 template.values(key).map(|values| self.pattern.reset_pattern(service, &values))
             }
-            DefinedOwner::Name(shards) => {
-                let shard: u32 = key.strip_prefix("name.")?.parse().ok()?;
-                (shard < *shards).then(|| self.pattern.reset_pattern(service, &[]))
+            DefinedOwner::Name(keys) => {
+                let shard: usize = key.strip_prefix("name.")?.parse().ok()?;
+                (shard < keys.len()).then(|| self.pattern.reset_pattern(service, &[]))
             }
         }
     }
@@ -400,7 +407,8 @@ mod tests {
             .expect("valid");
         let name = "tickets.event.evt_1.section.s1";
         assert_eq!(section.key(name).as_deref(), Some("event.evt_1"));
-        assert_eq!(section.group(name), "key event.evt_1");
+        let group = |of: &Definition, name: &str| of.group(&name.into(), of.key(name).as_deref());
+        assert_eq!(&*group(&section, name), "key event.evt_1");
         assert_eq!(
             section.reset_pattern("tickets", "event.evt_1").as_deref(),
             Some("tickets.event.evt_1.section.*")
@@ -412,6 +420,6 @@ mod tests {
         let key = order.key("tickets.order.o1").expect("owned");
         assert_eq!(order.reset_pattern("tickets", &key).as_deref(), Some("tickets.order.*"));
         assert_eq!(order.reset_pattern("tickets", "name.16"), None);
-        assert_eq!(order.group("tickets.order.o1"), "tickets.order.o1");
+        assert_eq!(&*group(&order, "tickets.order.o1"), "tickets.order.o1");
     }
 }

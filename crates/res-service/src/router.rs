@@ -180,7 +180,7 @@ pub(crate) fn refresh_here(service: &Service, route: &Route) -> bool {
     let Some(key) = route.key.as_deref() else { return false };
     let Some(term) = service.ownership().term(key) else { return false };
     count(&service.statistics().refreshes);
-    if service.groups().ask_refresh(service, route, term, false, None) == Asked::Conflated {
+    if service.groups().ask_refresh(service, route, term) == Asked::Conflated {
         count(&service.statistics().refreshes_conflated);
     }
     true

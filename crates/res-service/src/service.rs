@@ -202,7 +202,7 @@ impl Service {
         let Some(term) = term else { return self.refresh(resource_id).await };
         count(&self.statistics().refreshes);
         let (sender, receiver) = oneshot::channel();
-        self.groups().ask_refresh(self, &route, term, true, Some(sender));
+        self.groups().refresh_now(self, &route, term, sender);
         // A dropped sender means that the resource was given up: the reset that goes with it takes over.
         receiver.await.unwrap_or(Ok(()))
     }
@@ -432,7 +432,7 @@ impl Service {
         match &self.hooks().key_exists {
             Some(handler) => {
                 let asked = handler(key.to_owned());
-                crate::worker::guarded(self, self.limits().handler_time_max, asked).await
+                crate::handling::guarded(self, self.limits().handler_time_max, asked).await
             }
             None => Ok(true),
         }

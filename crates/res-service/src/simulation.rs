@@ -15,7 +15,7 @@ use designs::{Design, Shape};
 use history::{History, Weather};
 
 /// Histories of each kind, unless `RES_SEEDS` says otherwise.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 300;
 
 /// Runs one history for each seed on all processors; gives the seeds that went wrong, with the reason.
 fn failures<E: Send>(history: impl Fn(u64) -> Result<u64, E> + Sync) -> Vec<(u64, E)> {
@@ -62,6 +62,11 @@ fn without_failures_changes_alone_keep_every_gateway_right() {
 #[test]
 fn slow_and_failing_reads_leave_no_gateway_wrong() {
     no_history_goes_wrong(Weather::Rain);
+}
+
+#[test]
+fn connections_that_break_for_a_moment_leave_no_gateway_wrong() {
+    no_history_goes_wrong(Weather::Wind);
 }
 
 #[test]

@@ -1,19 +1,21 @@
 //! What a get handler answers: a model or a collection, serialised once and kept as text, so that answering is
 //! copying and comparing two states is comparing bytes (which is also how gateways compare).
 
-use std::collections::{HashMap, HashSet};
+mod scanner;
+mod written;
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::difference::{Step, steps};
 use crate::error::Error;
 use crate::name::check_resource_id;
-use crate::value::{Ref, refusal};
+use crate::value::Ref;
 
-mod scanner;
-
-use scanner::{Scanner, Span};
+use self::written::{Kind, Written};
 
 /// A collection that changed in more steps than this is announced by one reset of it.
 const STEPS_MAX: usize = 256;
@@ -21,16 +23,14 @@ const STEPS_MAX: usize = 256;
 /// A model: an object whose properties are primitives, [`Ref`]s, [`SoftRef`](crate::SoftRef)s or [`Data`](crate::Data).
 #[derive(Debug, Clone)]
 pub struct Model {
-    json: Bytes,
-    properties: Vec<(Span, Span)>,
+    written: Written,
     query: Option<String>,
 }
 
 /// A collection: an array whose items are primitives, [`Ref`]s, [`SoftRef`](crate::SoftRef)s or [`Data`](crate::Data).
 #[derive(Debug, Clone)]
 pub struct Collection {
-    json: Bytes,
-    items: Vec<Span>,
+    written: Written,
     query: Option<String>,
 }
 
@@ -40,14 +40,14 @@ impl Model {
     /// A nested array or object that is not in a [`Data`](crate::Data) or a reference is refused here, as a gateway
     /// would refuse the whole resource.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
-        Self::from_valid(serde_json::to_vec(value).map_err(Error::internal)?.into())
+        Ok(Self { written: Written::serialize(Kind::Model, value)?, query: None })
     }
 
     /// A model from JSON text.
     pub fn from_json(json: impl Into<Bytes>) -> Result<Self, Error> {
         let json = json.into();
-        serde_json::from_slice::<&serde_json::value::RawValue>(&json).map_err(Error::internal)?;
-        Self::from_valid(json)
+        serde_json::from_slice::<&RawValue>(&json).map_err(Error::internal)?;
+        Ok(Self { written: Written::copy(Kind::Model, &json)?, query: None })
     }
 
     /// Marks the answer of a query resource with its normalised query (without `?`): equal queries must give equal texts.
@@ -58,74 +58,23 @@ impl Model {
     }
 
     /// The model as JSON text.
-    pub fn json(&self) -> &Bytes {
-        &self.json
+    pub fn json(&self) -> Bytes {
+        self.written.json()
     }
 
-    fn from_valid(json: Bytes) -> Result<Self, Error> {
-        let mut scanner = Scanner::new(&json)?;
-        let mut properties = Vec::new();
-        scanner.open(b'{').map_err(|_| Error::internal("a model must serialise to a JSON object"))?;
-        while !scanner.closes(b'}') {
-            let key = scanner.value()?;
-            scanner.skip(b':');
-            let value = scanner.value()?;
-            scanner.skip(b',');
-            if let Some(reason) = refusal(text(&json, &value)) {
-                return Err(Error::internal(format!("property {} of a model: {reason}", text(&json, &key))));
-            }
-            properties.push((key, value));
-        }
-        let model = Self { json, properties, query: None };
-        if let Some(rewritten) = model.with_plain_names()? {
-            return Self::from_valid(rewritten.into());
-        }
-        if let Some(name) = model.repeated_name() {
-            return Err(Error::internal(format!(
-                "a model has the property {name} twice, of which clients would see only one"
-            )));
-        }
-        Ok(model)
-    }
-
-    /// The text with every name in the one spelling that serde gives it, if one has another: names are compared by
-    /// their text.
-    fn with_plain_names(&self) -> Result<Option<String>, Error> {
-        let mut names = self.keys().filter(|name| name.contains('\\'));
-        let is_plain = |name: &str| Ok::<_, Error>(plain(name)? == name);
-        if names.try_fold(true, |all, name| Ok::<_, Error>(all && is_plain(name)?))? {
-            return Ok(None);
-        }
-        let mut rewritten = String::with_capacity(self.json.len());
-        for (name, value) in self.pairs() {
-            rewritten.push(if rewritten.is_empty() { '{' } else { ',' });
-            rewritten.push_str(&plain(name)?);
-            rewritten.push(':');
-            rewritten.push_str(value);
-        }
-        rewritten.push('}');
-        Ok(Some(rewritten))
-    }
-
-    fn repeated_name(&self) -> Option<&str> {
-        // What comes from a sorted map needs no table.
-        if self.keys().zip(self.keys().skip(1)).all(|(one, next)| one < next) {
+    /// What a change says that leads here: the changed, new and vanished properties, or `None` if all are equal.
+    pub(crate) fn changes_from(&self, before: &Self) -> Option<Bytes> {
+        if self.written.answer() == before.written.answer() {
             return None;
         }
-        let mut seen = HashSet::with_capacity(self.properties.len());
-        self.keys().find(|name| !seen.insert(*name))
-    }
-
-    /// The changed, new and vanished properties as the text of a change's `values`, or `None` if all are equal.
-    pub(crate) fn changes_from(&self, before: &Self) -> Option<String> {
-        let mut values = String::new();
-        let mut push = |key: &str, value: &str| {
-            values.push(if values.is_empty() { '{' } else { ',' });
-            values.push_str(key);
-            values.push(':');
-            values.push_str(value);
+        let mut change = Vec::with_capacity(128);
+        let mut push = |key: &[u8], value: &[u8]| {
+            let mark: &[u8] = if change.is_empty() { b"{\"values\":{" } else { b"," };
+            for text in [mark, key, b":", value] {
+                change.extend_from_slice(text);
+            }
         };
-        let same_keys = self.properties.len() == before.properties.len()
+        let same_keys = self.written.parts().len() == before.written.parts().len()
             && self.keys().zip(before.keys()).all(|(now, earlier)| now == earlier);
         if same_keys {
             for ((key, now), (_, earlier)) in self.pairs().zip(before.pairs()) {
@@ -134,44 +83,37 @@ impl Model {
                 }
             }
         } else {
-            let earlier: HashMap<&str, &str> = before.pairs().collect();
-            let now: HashMap<&str, &str> = self.pairs().collect();
+            let earlier: HashMap<&[u8], &[u8]> = before.pairs().collect();
+            let now: HashMap<&[u8], &[u8]> = self.pairs().collect();
             for (key, value) in self.pairs() {
                 if earlier.get(key) != Some(&value) {
                     push(key, value);
                 }
             }
             for key in before.keys().filter(|key| !now.contains_key(key)) {
-                push(key, r#"{"action":"delete"}"#);
+                push(key, br#"{"action":"delete"}"#);
             }
         }
-        if values.is_empty() {
+        if change.is_empty() {
             return None;
         }
-        values.push('}');
-        Some(values)
+        change.extend_from_slice(b"}}");
+        Some(change.into())
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.properties.iter().map(|(key, value)| (text(&self.json, key), text(&self.json, value)))
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.keys().zip(self.written.parts().skip(1).step_by(2))
     }
 
-    fn keys(&self) -> impl Iterator<Item = &str> {
-        self.properties.iter().map(|(key, _)| text(&self.json, key))
+    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.written.parts().step_by(2)
     }
 }
 
 impl Collection {
     /// A collection from anything that serialises to a JSON array, with the rule of [`Model::from_serialize`].
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
-        Self::from_valid(serde_json::to_vec(value).map_err(Error::internal)?.into())
-    }
-
-    /// A collection from JSON text.
-    pub fn from_json(json: impl Into<Bytes>) -> Result<Self, Error> {
-        let json = json.into();
-        serde_json::from_slice::<&serde_json::value::RawValue>(&json).map_err(Error::internal)?;
-        Self::from_valid(json)
+        Ok(Self { written: Written::serialize(Kind::Collection, value)?, query: None })
     }
 
     /// A collection of references to resources.
@@ -186,28 +128,20 @@ impl Collection {
         self
     }
 
+    /// A collection from JSON text.
+    pub fn from_json(json: impl Into<Bytes>) -> Result<Self, Error> {
+        let json = json.into();
+        serde_json::from_slice::<&RawValue>(&json).map_err(Error::internal)?;
+        Ok(Self { written: Written::copy(Kind::Collection, &json)?, query: None })
+    }
+
     /// The collection as JSON text.
-    pub fn json(&self) -> &Bytes {
-        &self.json
+    pub fn json(&self) -> Bytes {
+        self.written.json()
     }
 
-    fn from_valid(json: Bytes) -> Result<Self, Error> {
-        let mut scanner = Scanner::new(&json)?;
-        let mut items = Vec::new();
-        scanner.open(b'[').map_err(|_| Error::internal("a collection must serialise to a JSON array"))?;
-        while !scanner.closes(b']') {
-            let item = scanner.value()?;
-            scanner.skip(b',');
-            if let Some(reason) = refusal(text(&json, &item)) {
-                return Err(Error::internal(format!("item {} of a collection: {reason}", items.len())));
-            }
-            items.push(item);
-        }
-        Ok(Self { json, items, query: None })
-    }
-
-    pub(crate) fn items(&self) -> Vec<&str> {
-        self.items.iter().map(|item| text(&self.json, item)).collect()
+    pub(crate) fn items(&self) -> Vec<&[u8]> {
+        self.written.parts().collect()
     }
 }
 
@@ -228,24 +162,24 @@ impl Snapshot {
         }
     }
 
+    /// Whether this is the same state, byte for byte.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.written().answer() == other.written().answer()
+    }
+
     /// The names and payloads of the changes that lead here from an earlier state; `None` if that takes too many.
     pub(crate) fn changes_from(&self, earlier: &Self) -> Option<Vec<(&'static str, Bytes)>> {
         match (earlier, self) {
             (Self::Model(earlier), Self::Model(later)) => {
-                let values = later.changes_from(earlier);
-                Some(
-                    values
-                        .map(|values| ("change", format!("{{\"values\":{values}}}").into()))
-                        .into_iter()
-                        .collect(),
-                )
+                Some(later.changes_from(earlier).map(|change| ("change", change)).into_iter().collect())
             }
             (Self::Collection(earlier), Self::Collection(later)) => {
                 let items = later.items();
                 let message = |step| match step {
                     Step::Remove(at) => ("remove", format!("{{\"idx\":{at}}}").into()),
                     Step::Add { at, from } => {
-                        ("add", format!("{{\"value\":{},\"idx\":{at}}}", items[from]).into())
+                        let at = format!(",\"idx\":{at}}}");
+                        ("add", [b"{\"value\":", items[from], at.as_bytes()].concat().into())
                     }
                 };
                 let steps = steps(&earlier.items(), &items, STEPS_MAX)?;
@@ -260,32 +194,26 @@ impl Snapshot {
         }
     }
 
-    /// The whole reply to a get request.
-    pub(crate) fn get_reply(&self) -> Result<Vec<u8>, Error> {
-        let (kind, json) = match self {
-            Self::Model(model) => ("model", &model.json),
-            Self::Collection(collection) => ("collection", &collection.json),
-        };
-        let mut reply = Vec::with_capacity(json.len() + 64);
-        reply.extend_from_slice(b"{\"result\":{\"");
-        reply.extend_from_slice(kind.as_bytes());
-        reply.extend_from_slice(b"\":");
-        reply.extend_from_slice(json);
-        if let Some(query) = self.query() {
-            reply.extend_from_slice(b",\"query\":");
-            serde_json::to_writer(&mut reply, query).map_err(Error::internal)?;
+    fn written(&self) -> &Written {
+        match self {
+            Self::Model(model) => &model.written,
+            Self::Collection(collection) => &collection.written,
         }
+    }
+
+    /// The whole reply to a get request.
+    pub(crate) fn get_reply(&self) -> Result<Bytes, Error> {
+        let Some(query) = self.query() else { return Ok(self.query_reply()) };
+        let mut reply = self.written().answer_without_end().to_vec();
+        reply.extend_from_slice(b",\"query\":");
+        serde_json::to_writer(&mut reply, query).map_err(Error::internal)?;
         reply.extend_from_slice(b"}}");
-        Ok(reply)
+        Ok(reply.into())
     }
 
     /// The reply to a request of a query change: the whole state, which the gateway compares by itself.
-    pub(crate) fn query_reply(&self) -> Vec<u8> {
-        let (head, json): (&[u8], _) = match self {
-            Self::Model(model) => (b"{\"result\":{\"model\":", &model.json),
-            Self::Collection(collection) => (b"{\"result\":{\"collection\":", &collection.json),
-        };
-        [head, json, b"}}"].concat()
+    pub(crate) fn query_reply(&self) -> Bytes {
+        self.written().answer().clone()
     }
 }
 
@@ -306,17 +234,6 @@ pub(crate) fn checked_resource_id(resource_id: String) -> Result<String, Error> 
     check_resource_id(&resource_id).map(|()| resource_id)
 }
 
-/// A name as serde writes it.
-fn plain(name: &str) -> Result<String, Error> {
-    let decoded: String = serde_json::from_str(name).map_err(Error::internal)?;
-    serde_json::to_string(&decoded).map_err(Error::internal)
-}
-
-fn text<'a>(json: &'a Bytes, span: &Span) -> &'a str {
-    // The spans lie between ASCII marks of a text that serde has read as UTF-8.
-    std::str::from_utf8(&json[span.start as usize..span.end as usize]).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,25 +249,25 @@ mod tests {
         let before = model(&json!({"a": 1, "b": "x", "c": true, "d": {"data": [1, {"e": "}\\\""}]}}));
         let after = model(&json!({"a": 1, "b": "y", "d": {"data": [1, {"e": "}\\\""}]}, "f": null}));
         let change: Value =
-            serde_json::from_str(&after.changes_from(&before).expect("changed")).expect("JSON");
-        assert_eq!(change, json!({"b": "y", "c": {"action": "delete"}, "f": null}));
+            serde_json::from_slice(&after.changes_from(&before).expect("changed")).expect("JSON");
+        assert_eq!(change, json!({"values": {"b": "y", "c": {"action": "delete"}, "f": null}}));
         assert_eq!(before.changes_from(&before.clone()), None);
     }
 
     #[test]
     fn g02_the_empty_model_and_the_empty_collection_are_valid() {
         let reply = Snapshot::from(model(&json!({}))).get_reply().expect("reply");
-        assert_eq!(reply, br#"{"result":{"model":{}}}"#);
+        assert_eq!(reply, br#"{"result":{"model":{}}}"#.as_slice());
         let reply = Snapshot::from(Collection::from_serialize(&json!([])).expect("valid"))
             .get_reply()
             .expect("reply");
-        assert_eq!(reply, br#"{"result":{"collection":[]}}"#);
+        assert_eq!(reply, br#"{"result":{"collection":[]}}"#.as_slice());
     }
 
     #[test]
     fn g03_the_normalised_query_is_escaped_in_the_answer() {
         let reply = Snapshot::from(model(&json!({"a": 1})).query("a=\"&b")).get_reply().expect("reply");
-        assert_eq!(reply, br#"{"result":{"model":{"a":1},"query":"a=\"&b"}}"#);
+        assert_eq!(reply, br#"{"result":{"model":{"a":1},"query":"a=\"&b"}}"#.as_slice());
     }
 
     #[test]
@@ -364,6 +281,49 @@ mod tests {
         assert!(Model::from_serialize(&json!([1])).is_err());
         assert!(Collection::from_serialize(&json!({})).is_err());
         assert!(Model::from_json("{\"a\":").is_err());
+    }
+
+    #[test]
+    fn what_is_found_while_writing_is_what_is_found_in_the_text() {
+        #[derive(Serialize)]
+        struct Inner(u8);
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(rename = "a \"key\"")]
+            text: &'a str,
+            newtype: Inner,
+            none: Option<Ref>,
+            reference: Option<Ref>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            skipped: Option<u8>,
+            data: crate::Data<Vec<u8>>,
+            nested: Value,
+        }
+        let reference = Ref::new("a.b").expect("valid");
+        let whole = |nested: Value| Whole {
+            text: "{\"\\",
+            newtype: Inner(1),
+            none: None,
+            reference: Some(reference.clone()),
+            skipped: None,
+            data: crate::Data(vec![1]),
+            nested,
+        };
+        let parts = |model: &Model| -> Vec<Vec<u8>> { model.written.parts().map(<[u8]>::to_vec).collect() };
+        for nested in [json!(1), json!({"rid": "c"}), json!({"data": {"a": []}})] {
+            let whole = whole(nested);
+            let written = Model::from_serialize(&whole).expect("valid");
+            let read = Model::from_json(serde_json::to_vec(&whole).expect("text")).expect("valid");
+            assert_eq!(written.written.answer(), read.written.answer());
+            assert_eq!(parts(&written), parts(&read));
+            assert_eq!(parts(&written).len(), 12);
+        }
+        for nested in [json!([]), json!({}), json!({"rid": ""}), json!({"action": "delete"})] {
+            let whole = whole(nested);
+            let cause = |refused: Result<Model, Error>| refused.expect_err("refused").cause_chain();
+            let text = serde_json::to_vec(&whole).expect("text");
+            assert_eq!(cause(Model::from_serialize(&whole)), cause(Model::from_json(text)));
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
@@ -394,7 +354,7 @@ mod tests {
             let found: Value = model
                 .pairs()
                 .map(|(key, value)| {
-                    (serde_json::from_str::<String>(key).expect("key"), serde_json::from_str::<Value>(value).expect("value"))
+                    (serde_json::from_slice::<String>(key).expect("key"), serde_json::from_slice::<Value>(value).expect("value"))
                 })
                 .collect();
             prop_assert_eq!(found, value);
@@ -409,8 +369,8 @@ mod tests {
             let mut applied = before.clone();
             let members = applied.as_object_mut().expect("object");
             if let Some(values) = model(&after).changes_from(&model(&before)) {
-                let values: serde_json::Map<String, Value> = serde_json::from_str(&values).expect("JSON");
-                for (key, value) in values {
+                let change: Value = serde_json::from_slice(&values).expect("JSON");
+                for (key, value) in change["values"].as_object().expect("object").clone() {
                     if value == json!({"action": "delete"}) { members.remove(&key); } else { members.insert(key, value); }
                 }
             }

@@ -8,6 +8,13 @@ use serde_json::value::RawValue;
 use crate::error::Error;
 use crate::name::check_resource_id;
 
+mod shape;
+
+use shape::Shape;
+
+/// What the types below call themselves when they are written: whatever says so is allowed in a resource.
+pub(crate) const VALUE_NAME: &str = "res_service::Value";
+
 /// A reference to another resource, written `{"rid":"…"}`: a client that has this resource gets that one with it,
 /// and access to it comes with access to this one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +42,7 @@ macro_rules! reference {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut object = serializer.serialize_struct(stringify!($name), $members)?;
+                let mut object = serializer.serialize_struct(VALUE_NAME, $members)?;
                 object.serialize_field("rid", &self.0)?;
                 if $members == 2 {
                     object.serialize_field("soft", &true)?;
@@ -70,12 +77,19 @@ pub struct Data<T>(pub T);
 
 impl<T: Serialize> Serialize for Data<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw = serde_json::value::to_raw_value(&self.0).map_err(serde::ser::Error::custom)?;
-        if !raw.get().starts_with(['{', '[']) {
-            return raw.serialize(serializer);
+        let wrapped = match Shape::of(&self.0) {
+            Shape::Composite => true,
+            Shape::Primitive => false,
+            Shape::Unknown => {
+                let raw = serde_json::value::to_raw_value(&self.0).map_err(serde::ser::Error::custom)?;
+                raw.get().starts_with(['{', '['])
+            }
+        };
+        if !wrapped {
+            return self.0.serialize(serializer);
         }
-        let mut object = serializer.serialize_struct("Data", 1)?;
-        object.serialize_field("data", &raw)?;
+        let mut object = serializer.serialize_struct(VALUE_NAME, 1)?;
+        object.serialize_field("data", &self.0)?;
         object.end()
     }
 }
@@ -96,7 +110,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Data<T> {
 }
 
 /// Why a JSON text cannot be a value of a resource; `None` if it can. `raw` is valid JSON without outer spaces.
-pub(crate) fn refusal(raw: &str) -> Option<String> {
+pub(crate) fn refusal(raw: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Special<'a> {
         rid: Option<std::borrow::Cow<'a, str>>,
@@ -108,11 +122,11 @@ pub(crate) fn refusal(raw: &str) -> Option<String> {
     fn even_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
         Deserialize::deserialize(deserializer).map(Some)
     }
-    match raw.as_bytes().first() {
+    match raw.first() {
         Some(b'[') => {
             Some("an array can only be held inside Data (or make it a collection of its own)".to_owned())
         }
-        Some(b'{') => match serde_json::from_str::<Special<'_>>(raw) {
+        Some(b'{') => match serde_json::from_slice::<Special<'_>>(raw) {
             Ok(Special { action: Some(_), .. }) => Some("an action cannot be a value".to_owned()),
             Ok(Special { rid: Some(_), data: Some(_), .. }) => {
                 Some("a value cannot be both a reference and data".to_owned())
@@ -151,6 +165,14 @@ mod tests {
         assert_eq!(json!(Data(json!({"rid": "any text"}))), json!({"data": {"rid": "any text"}}));
         assert_eq!(json!(Data(5)), json!(5));
         assert_eq!(json!(Data(None::<u8>)), json!(null));
+        assert_eq!(json!(Data(Some([1; 2]))), json!({"data": [1, 1]}));
+        assert_eq!(json!(Data(std::net::Ipv4Addr::LOCALHOST)), json!("127.0.0.1"));
+        for text in ["[1]", "{}", "5", "\"[\""] {
+            let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
+            let wrapped =
+                if text.starts_with(['[', '{']) { format!("{{\"data\":{text}}}") } else { text.to_owned() };
+            assert_eq!(serde_json::to_string(&Data(raw)).expect("JSON"), wrapped);
+        }
         assert_eq!(
             serde_json::from_value::<Data<Vec<u8>>>(json!({"data": [1]})).expect("read"),
             Data(vec![1])
@@ -171,7 +193,7 @@ mod tests {
             r#"{"data":null}"#,
             r#"{ "data" : null }"#,
         ] {
-            assert_eq!(refusal(good), None, "{good}");
+            assert_eq!(refusal(good.as_bytes()), None, "{good}");
         }
         for bad in [
             "[1]",
@@ -182,7 +204,7 @@ mod tests {
             r#"{"action":"delete"}"#,
             r#"{"rid":1}"#,
         ] {
-            assert!(refusal(bad).is_some(), "{bad}");
+            assert!(refusal(bad.as_bytes()).is_some(), "{bad}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The work of a group: one piece after another, everything published in the order in which it was read.
 
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,19 +9,20 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use crate::error::Error;
 use crate::group::{Job, Route, Swapped};
+use crate::handling::{Begun, Rest, guarded, now_or_later};
 use crate::in_flight::Slot;
 use crate::jitter;
 use crate::ownership::Term;
-use crate::request::{Get, Target};
-use crate::router::{GET_TIME_MAX, IncomingGet, route_get, subject};
+use crate::router::{GET_TIME_MAX, subject};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
 use crate::trace::within;
+
+mod get;
 
 /// Tries of a failed refresh before the gateways are told to ask by themselves.
 const REFRESH_TRIES_MAX: u32 = 5;
@@ -30,149 +30,69 @@ const REFRESH_TRIES_MAX: u32 = 5;
 /// The term ended while something was being published.
 struct TermEnded;
 
+/// Does a piece of work of a group that was idle, and everything that comes meanwhile; what must be waited for goes on as
+/// a task.
+pub(crate) fn begin_work(service: &Service, group: &Arc<str>, job: Job) {
+    let mut rest = begin_job(service, group, job);
+    while rest.is_none() {
+        let Some(job) = service.groups().next(group) else { return };
+        rest = begin_job(service, group, job);
+    }
+    now_or_later(work(service.clone(), Arc::clone(group), rest));
+}
+
 /// Does what a group has to do until nothing is left.
-pub(crate) async fn work(service: Service, group: Arc<str>) {
-    while let Some(job) = service.groups().next(&group) {
-        let done = AssertUnwindSafe(async {
-            match job {
-                Job::Get(get) => run_get(&service, get).await,
-                Job::Refresh(route) => run_refresh(&service, &route).await,
-                Job::Query { route, query, reply, slot } => {
-                    run_query(&service, &route, query, reply, slot).await
-                }
-                Job::Delete { route, done } => run_delete(&service, &route, done).await,
-            }
-        });
-        // A group must go on whatever happens: what is queued behind would wait for ever.
-        if done.catch_unwind().await.is_err() {
-            count(&service.statistics().handler_panics);
-            tracing::error!(res.group = %group, "serving a resource panicked");
+pub(crate) async fn work(service: Service, group: Arc<str>, mut rest: Option<Rest>) {
+    loop {
+        if let Some(rest) = rest
+            && AssertUnwindSafe(rest).catch_unwind().await.is_err()
+        {
+            note_panic(&service, &group);
         }
+        let Some(job) = service.groups().next(&group) else { return };
+        rest = begin_job(&service, &group, job);
     }
 }
 
-/// Runs a handler to its end, its panic, or its time limit.
-pub(crate) async fn guarded<A>(
-    service: &Service,
-    time_max: Duration,
-    handler: impl Future<Output = Result<A, Error>>,
-) -> Result<A, Error> {
-    match tokio::time::timeout(time_max, AssertUnwindSafe(handler).catch_unwind()).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => {
-            count(&service.statistics().handler_panics);
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            Err(Error::internal(format!("the handler panicked: {text}")))
+/// A group must go on whatever happens: what is queued behind would wait for ever.
+fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
+    let begin = || match job {
+        Job::Get(get) => get::serve(service, get),
+        Job::Refresh(route) => {
+            let service = service.clone();
+            Some(async move { run_refresh(&service, &route).await }.boxed())
         }
-        Err(_) => {
-            count(&service.statistics().handler_timeouts);
-            Err(Error::internal(format!("the handler took longer than {time_max:?} and was dropped")))
+        Job::Query { route, query, reply, slot } => {
+            let service = service.clone();
+            Some(async move { run_query(&service, &route, query, reply, slot).await }.boxed())
         }
-    }
+        Job::Delete { route, done } => {
+            let service = service.clone();
+            Some(async move { run_delete(&service, &route, done).await }.boxed())
+        }
+    };
+    catch_unwind(AssertUnwindSafe(begin)).unwrap_or_else(|_| {
+        note_panic(service, group);
+        None
+    })
 }
 
-/// Asks the get handler for the state of now.
+fn note_panic(service: &Service, group: &Arc<str>) {
+    count(&service.statistics().handler_panics);
+    tracing::error!(res.group = %group, "serving a resource panicked");
+}
+
+/// Asks the get handler for the state of now, without a request of a gateway.
 async fn read(
     service: &Service,
     route: &Route,
     query: Option<Box<str>>,
-    request: Option<&mut IncomingGet>,
     time_max: Duration,
 ) -> Result<Snapshot, Error> {
-    let Some(handler) = route.definition.get.clone() else { return Err(Error::NOT_FOUND) };
-    let (subject, headers) = match request {
-        Some(get) => (get.subject.clone(), get.headers.take().map(Arc::new)),
-        None => (Subject::from(format!("get.{}", route.name)), None),
-    };
-    let name_start = "get.".len();
-    let name_end = subject.as_str().len();
-    let definition = Arc::clone(&route.definition);
-    let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
-    let span = tracing::debug_span!("get", res.resource = %route.name);
-    guarded(service, time_max, async move { handler(Get { target, query }).await }.instrument(span)).await
-}
-
-async fn run_get(service: &Service, mut get: IncomingGet) {
-    let route = get.route.clone();
-    let term = match &route.key {
-        None => None,
-        Some(key) => match service.ownership().term(key) {
-            Some(term) => Some(term),
-            None => return route_get(service, get),
-        },
-    };
-    let time_left = GET_TIME_MAX.saturating_sub(get.received.elapsed());
-    if time_left.is_zero() {
-        service.resets().follow_up(service, &route.name);
-        let error = Error::internal("the get waited too long for those before it");
-        return service.answer_error(get.reply, &error, &route.name).await;
-    }
-    if let Some(term) = term {
-        let evicted = service.groups().begin_get(service, &route, term);
-        if !evicted.is_empty() {
-            let names: Vec<&str> = evicted.iter().map(AsRef::as_ref).collect();
-            service.publish_reset(&names, &[]).await;
-        }
-    }
-    let query = get.query.clone();
-    let outcome =
-        read(service, &route, query, Some(&mut get), time_left.min(service.limits().handler_time_max)).await;
-    match (outcome, term) {
-        (Ok(snapshot), None) => answer_get(service, &get, &snapshot).await,
-        (Err(error), None) => service.answer_error(get.reply, &error, &route.name).await,
-        (_, Some(term)) if !lasts(service, &route, term) => route_get(service, get),
-        (Ok(snapshot), Some(term)) => {
-            let told = tell_and_answer(service, &route, term, &get, &snapshot).await;
-            if told.is_err() {
-                route_get(service, get);
-            }
-        }
-        (Err(error), Some(term)) => fail_get(service, &route, term, get, &error).await,
-    }
-}
-
-/// Tells everybody what changed since the last time, and then answers: so the answer is never ahead of the changes.
-async fn tell_and_answer(
-    service: &Service,
-    route: &Route,
-    term: Term,
-    get: &IncomingGet,
-    snapshot: &Snapshot,
-) -> Result<(), TermEnded> {
-    let swapped = service.groups().swap(route, term, snapshot);
-    if let Swapped::Earlier(earlier) = &swapped {
-        announce(service, route, term, earlier, snapshot).await?;
-    }
-    if !lasts(service, route, term) {
-        return Err(TermEnded);
-    }
-    service.resets().succeeded(&route.name);
-    answer_get(service, get, snapshot).await;
-    if matches!(swapped, Swapped::Unknown) {
-        // Given up while it was being read: this answer is remembered by nobody, so it must be asked for again.
-        service.publish_reset(&[&route.name], &[]).await;
-    }
-    Ok(())
-}
-
-async fn answer_get(service: &Service, get: &IncomingGet, snapshot: &Snapshot) {
-    match snapshot.get_reply() {
-        Ok(reply) => service.answer(get.reply.clone(), reply.into(), &get.route.name).await,
-        Err(error) => service.answer_error(get.reply.clone(), &error, &get.route.name).await,
-    }
-}
-
-async fn fail_get(service: &Service, route: &Route, term: Term, get: IncomingGet, error: &Error) {
-    if error.is_not_found() && get.query.is_none() && service.groups().forget(service, route, term) {
-        // Somebody has its state: for them it ends here.
-        publish(service, route, term, "delete", Bytes::new()).await.ok();
-    } else {
-        service.groups().forget_if_empty(service, route, term);
-    }
-    service.answer_error(get.reply, error, &route.name).await;
-    if error.is_internal() {
-        service.resets().follow_up(service, &route.name);
+    let subject = Subject::from(format!("get.{}", route.name));
+    match get::begin_read(service, route, query, subject, None) {
+        Begun::Done(outcome) => outcome,
+        Begun::Waiting(handled) => guarded(service, time_max, handled).await,
     }
 }
 
@@ -214,7 +134,7 @@ pub(crate) fn query_subject(service: &Service, name: &str) -> String {
 
 async fn refresh_value(service: &Service, route: &Route, term: Term) -> Result<(), Error> {
     let time_max = GET_TIME_MAX.min(service.limits().handler_time_max);
-    let outcome = read(service, route, None, None, time_max).await;
+    let outcome = read(service, route, None, time_max).await;
     if !lasts(service, route, term) {
         return Ok(());
     }
@@ -277,12 +197,14 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
     let owned =
         |service: &Service| route.key.as_deref().is_none_or(|key| service.ownership().term(key).is_some());
     let error = if owned(service) {
-        match read(service, route, Some(query), None, service.limits().handler_time_max.min(GET_TIME_MAX))
-            .await
-        {
+        let time_max = service.limits().handler_time_max.min(GET_TIME_MAX);
+        match read(service, route, Some(query), time_max).await {
             Ok(snapshot) if owned(service) => {
                 service.resets().succeeded(&route.name);
-                return service.answer(reply, snapshot.query_reply().into(), &route.name).await;
+                if let Some(rest) = service.answer(&reply, Ok(snapshot.query_reply()), &route.name) {
+                    rest.await;
+                }
+                return;
             }
             Ok(_) => Error::internal("the resource got another owner while it was being read"),
             Err(error) => error,
@@ -290,8 +212,11 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
     } else {
         Error::internal("the resource has another owner by now, which makes the gateways ask for it again")
     };
-    service.answer_error(reply, &error, &route.name).await;
-    if error.is_internal() {
+    let is_internal = error.is_internal();
+    if let Some(rest) = service.answer(&reply, Err(error), &route.name) {
+        rest.await;
+    }
+    if is_internal {
         // A gateway passes this error over and keeps what it has, so it must be made to ask again.
         service.resets().follow_up(service, &route.name);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cache::REQUEST_TIMEOUT;
-use super::database::{Database, KEYS, ROWS, found, name, resource_ids};
+use super::database::{Database, KEYS, ROWS, found, resource_ids};
 use super::gateway::Gateway;
 use super::network::{Network, SimulatedConnection};
 use super::random::Random;
@@ -40,6 +40,8 @@ pub(crate) enum Weather {
     Calm,
     /// The database is slow and fails, connections are slow, gateways restart; the owners stay.
     Rain,
+    /// Connections break for a moment, in which the owners stay.
+    Wind,
     /// Failovers, broken connections, slow and failing databases, gateways that restart.
     Storm,
 }
@@ -188,6 +190,10 @@ impl History {
                 match self.weather {
                     Weather::Calm => {}
                     Weather::Rain => self.disturb_reads().await,
+                    Weather::Wind => {
+                        let connection = &self.replicas[self.random.index(REPLICAS)].connection;
+                        connection.break_for(self.random.milliseconds(800));
+                    }
                     Weather::Storm => self.disturb().await,
                 }
             }
@@ -211,6 +217,8 @@ impl History {
             Weather::Calm => Duration::from_secs(2),
             // The longest pause before a resource that could not be read is asked for again.
             Weather::Rain => Duration::from_secs(45),
+            // The second reset, and the question that follows it.
+            Weather::Wind => Duration::from_secs(8),
             // Also a reset that a broken connection has lost is said again.
             Weather::Storm if !self.fell_silent => Duration::from_secs(75),
             // The broker gives a silent connection up only after minutes.
@@ -290,8 +298,7 @@ impl History {
                 self.gateways[at] = Gateway::start(&self.network, &format!("again{}", self.started));
             }
             5 => {
-                let name = name(self.random.below(ROWS));
-                self.replicas[at].service.reset(&[&name], &[]).await.expect("a valid name");
+                self.replicas[at].service.reset(&["test.>"], &[]).await.expect("a valid pattern");
             }
             _ => self.gateways[self.random.index(GATEWAYS)].connection.slow_down(self.random.below(300)),
         }

@@ -1,56 +1,92 @@
-//! Finding the top level of a JSON text.
+//! The properties of an object or the items of an array, found in its text.
 
 use std::ops::Range;
 
-use crate::error::Error;
-
 /// Levels of one value. Go, in which gateways are written, reads 10,000 of a whole message.
-const DEPTH_MAX: usize = 9_990;
+pub(super) const DEPTH_MAX: usize = 9_990;
 
-/// A part of the text, from byte to byte.
-pub(super) type Span = Range<u32>;
+/// The key and value of each property of a JSON object; `None` if the text is none. It must be valid JSON.
+pub(super) fn properties(json: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
+    let mut scanner = Scanner { json, at: 0 };
+    let mut properties = Vec::new();
+    scanner.open(b'{')?;
+    while !scanner.closes(b'}') {
+        let key = scanner.value();
+        scanner.skip(b':');
+        properties.push((key, scanner.value()));
+        scanner.skip(b',');
+    }
+    Some(properties)
+}
+
+/// The items of a JSON array; `None` if the text is none. It must be valid JSON.
+pub(super) fn items(json: &[u8]) -> Option<Vec<Range<usize>>> {
+    let mut scanner = Scanner { json, at: 0 };
+    let mut items = Vec::new();
+    scanner.open(b'[')?;
+    while !scanner.closes(b']') {
+        items.push(scanner.value());
+        scanner.skip(b',');
+    }
+    Some(items)
+}
+
+/// How many levels a value has.
+pub(super) fn depth(json: &[u8]) -> usize {
+    let mut scanner = Scanner { json, at: 0 };
+    let (mut depth, mut deepest) = (0_usize, 0);
+    while let Some(&byte) = json.get(scanner.at) {
+        match byte {
+            b'"' => scanner.string(),
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+                scanner.at += 1;
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                scanner.at += 1;
+            }
+            _ => scanner.at += 1,
+        }
+    }
+    deepest
+}
 
 /// Walks over the top level of a JSON text that is known to be valid.
-pub(super) struct Scanner<'a> {
+struct Scanner<'a> {
     json: &'a [u8],
     at: usize,
 }
 
-impl<'a> Scanner<'a> {
-    pub(super) fn new(json: &'a [u8]) -> Result<Self, Error> {
-        if u32::try_from(json.len()).is_err() {
-            return Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
-        }
-        Ok(Self { json, at: 0 })
-    }
-
+impl Scanner<'_> {
     fn skip_spaces(&mut self) {
         while self.json.get(self.at).is_some_and(u8::is_ascii_whitespace) {
             self.at += 1;
         }
     }
 
-    pub(super) fn open(&mut self, mark: u8) -> Result<(), ()> {
+    fn open(&mut self, mark: u8) -> Option<()> {
         self.skip_spaces();
         let opened = self.json.get(self.at) == Some(&mark);
         self.at += 1;
-        if opened { Ok(()) } else { Err(()) }
+        opened.then_some(())
     }
 
-    pub(super) fn closes(&mut self, mark: u8) -> bool {
+    fn closes(&mut self, mark: u8) -> bool {
         self.skip_spaces();
         self.json.get(self.at).is_none_or(|byte| *byte == mark)
     }
 
-    pub(super) fn skip(&mut self, mark: u8) {
+    fn skip(&mut self, mark: u8) {
         self.skip_spaces();
         if self.json.get(self.at) == Some(&mark) {
             self.at += 1;
         }
     }
 
-    /// The span of the next value, whatever it is.
-    pub(super) fn value(&mut self) -> Result<Span, Error> {
+    /// Where the next value is, whatever it is.
+    fn value(&mut self) -> Range<usize> {
         self.skip_spaces();
         let start = self.at;
         let mut depth = 0_usize;
@@ -60,11 +96,6 @@ impl<'a> Scanner<'a> {
                 b'{' | b'[' => {
                     depth += 1;
                     self.at += 1;
-                    if depth > DEPTH_MAX {
-                        return Err(Error::internal(format!(
-                            "a value is nested more than {DEPTH_MAX} levels deep, which gateways do not read"
-                        )));
-                    }
                 }
                 b'}' | b']' if depth > 0 => {
                     depth -= 1;
@@ -80,10 +111,7 @@ impl<'a> Scanner<'a> {
                 break;
             }
         }
-        // `new` has refused anything longer.
-        #[allow(clippy::cast_possible_truncation)]
-        let span = start as u32..self.at as u32;
-        Ok(span)
+        start..self.at
     }
 
     fn string(&mut self) {

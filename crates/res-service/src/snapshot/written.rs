@@ -1,0 +1,480 @@
+//! Writing a resource straight into the answer to a get, and finding its properties or items in that.
+//!
+//! Where a value is written by serde, the parts are noted and checked while that happens; a text that was made elsewhere
+//! is walked over afterwards. Both give the same.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::ser::{self, Impossible, Serialize, SerializeSeq, SerializeStruct, Serializer};
+
+use crate::error::Error;
+use crate::value::{VALUE_NAME, refusal};
+
+use super::scanner;
+
+/// Where a part of a text lies.
+type Span = Range<u32>;
+
+/// A buffer larger than this is not kept for the next resource.
+const SCRATCH_BYTES_MAX: usize = 256 * 1024;
+
+thread_local! {
+    /// Resources are written here and copied out when their length is known: what is remembered of each takes no more
+    /// than its length, and nothing grows while it is written.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Model,
+    Collection,
+}
+
+impl Kind {
+    const fn head(self) -> &'static [u8] {
+        match self {
+            Self::Model => b"{\"result\":{\"model\":",
+            Self::Collection => b"{\"result\":{\"collection\":",
+        }
+    }
+}
+
+const TAIL: &[u8] = b"}}";
+
+/// The answer to a get, without a query, and its parts.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    kind: Kind,
+    answer: Bytes,
+    /// Of a model each key and its value, of a collection each item.
+    parts: Vec<Span>,
+}
+
+impl Written {
+    pub(super) fn serialize<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Result<Self, Error> {
+        Self::write(kind, |text, parts| match value.serialize(Top { kind, text, parts }) {
+            Ok(()) => check_names(kind, text, parts),
+            Err(Stop::Otherwise) => {
+                let start = text.len();
+                serde_json::to_writer(&mut *text, value).map_err(Error::internal)?;
+                scan(kind, text, start, parts)
+            }
+            Err(Stop::Json(error)) => Err(Error::internal(error)),
+        })
+    }
+
+    /// From a text that is known to be JSON.
+    pub(super) fn copy(kind: Kind, json: &[u8]) -> Result<Self, Error> {
+        Self::write(kind, |text, parts| {
+            let start = text.len();
+            text.extend_from_slice(json);
+            scan(kind, text, start, parts)
+        })
+    }
+
+    fn write(
+        kind: Kind,
+        write: impl FnOnce(&mut Vec<u8>, &mut Vec<Span>) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let mut text = SCRATCH.take();
+        text.clear();
+        text.extend_from_slice(kind.head());
+        let mut parts = Vec::new();
+        let mut written = write(&mut text, &mut parts);
+        if u32::try_from(text.len()).is_err() {
+            written = Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
+        }
+        text.extend_from_slice(TAIL);
+        let answer = written.map(|()| Self { kind, answer: Bytes::copy_from_slice(&text), parts });
+        if text.capacity() <= SCRATCH_BYTES_MAX {
+            SCRATCH.set(text);
+        }
+        answer
+    }
+
+    /// The whole answer to a get.
+    pub(super) fn answer(&self) -> &Bytes {
+        &self.answer
+    }
+
+    /// The answer without its end, which comes after the query.
+    pub(super) fn answer_without_end(&self) -> &[u8] {
+        &self.answer[..self.answer.len() - TAIL.len()]
+    }
+
+    /// The resource alone.
+    pub(super) fn json(&self) -> Bytes {
+        self.answer.slice(self.kind.head().len()..self.answer.len() - TAIL.len())
+    }
+
+    /// Every key and value, or every item.
+    pub(super) fn parts(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.parts.iter().map(|span| &self.answer[span.start as usize..span.end as usize])
+    }
+}
+
+/// Of a name that is there twice clients would keep the last, while a change could tell the first.
+fn check_names(kind: Kind, text: &[u8], parts: &[Span]) -> Result<(), Error> {
+    if kind != Kind::Model {
+        return Ok(());
+    }
+    let names = || parts.iter().step_by(2).map(|span| &text[span.start as usize..span.end as usize]);
+    // What comes from a sorted map needs no table.
+    if names().zip(names().skip(1)).all(|(one, next)| one < next) {
+        return Ok(());
+    }
+    let mut seen = HashSet::with_capacity(parts.len() / 2);
+    match names().find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::internal(format!(
+            "a model has the property {} twice, of which clients would see only one",
+            String::from_utf8_lossy(name)
+        ))),
+    }
+}
+
+/// A name as serde writes it.
+fn plain(name: &[u8]) -> Result<Vec<u8>, Error> {
+    let decoded: String = serde_json::from_slice(name).map_err(Error::internal)?;
+    serde_json::to_vec(&decoded).map_err(Error::internal)
+}
+
+/// Writes every name in the one spelling that serde gives it, if one has another: names are compared by their text.
+fn spell_names_plainly(text: &mut Vec<u8>, start: usize) -> Result<(), Error> {
+    let json = &text[start..];
+    let Some(properties) = scanner::properties(json) else { return Ok(()) };
+    let mut is_plain = true;
+    for (key, _) in properties.iter().filter(|(key, _)| json[key.clone()].contains(&b'\\')) {
+        is_plain &= plain(&json[key.clone()])? == json[key.clone()];
+    }
+    if is_plain {
+        return Ok(());
+    }
+    let mut rewritten = Vec::with_capacity(json.len());
+    for (key, value) in properties {
+        rewritten.push(if rewritten.is_empty() { b'{' } else { b',' });
+        rewritten.extend_from_slice(&plain(&json[key])?);
+        rewritten.push(b':');
+        rewritten.extend_from_slice(&json[value]);
+    }
+    rewritten.push(b'}');
+    text.truncate(start);
+    text.extend_from_slice(&rewritten);
+    Ok(())
+}
+
+/// A value that gateways cannot read, because of its levels.
+fn check_depth(raw: &[u8]) -> Result<(), Error> {
+    // Each level takes two bytes at least.
+    if raw.len() > 2 * scanner::DEPTH_MAX && scanner::depth(raw) > scanner::DEPTH_MAX {
+        return Err(Error::internal(format!(
+            "a value is nested more than {} levels deep, which gateways do not read",
+            scanner::DEPTH_MAX
+        )));
+    }
+    Ok(())
+}
+
+/// Finds and checks the parts of what has been written since `start`.
+fn scan(kind: Kind, text: &mut Vec<u8>, start: usize, parts: &mut Vec<Span>) -> Result<(), Error> {
+    if kind == Kind::Model {
+        spell_names_plainly(text, start)?;
+    }
+    find_parts(kind, text, start, parts)?;
+    check_names(kind, text, parts)
+}
+
+fn find_parts(kind: Kind, text: &[u8], start: usize, parts: &mut Vec<Span>) -> Result<(), Error> {
+    let json = &text[start..];
+    let note = |part: Range<usize>| span(start + part.start, start + part.end);
+    let refused = |value: &Range<usize>, place: &dyn Fn() -> String| {
+        check_depth(&json[value.clone()])?;
+        match refusal(&json[value.clone()]) {
+            Some(reason) => Err(Error::internal(format!("{}: {reason}", place()))),
+            None => Ok(()),
+        }
+    };
+    match kind {
+        Kind::Model => {
+            let properties = scanner::properties(json)
+                .ok_or_else(|| Error::internal("a model must serialise to a JSON object"))?;
+            parts.reserve_exact(2 * properties.len());
+            for (key, value) in properties {
+                let name = || String::from_utf8_lossy(&json[key.clone()]);
+                refused(&value, &|| format!("property {} of a model", name()))?;
+                parts.extend([note(key), note(value)]);
+            }
+        }
+        Kind::Collection => {
+            let items = scanner::items(json)
+                .ok_or_else(|| Error::internal("a collection must serialise to a JSON array"))?;
+            parts.reserve_exact(items.len());
+            for (number, item) in items.into_iter().enumerate() {
+                refused(&item, &|| format!("item {number} of a collection"))?;
+                parts.push(note(item));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the parts of a struct or sequence one by one; everything else is left to be written otherwise.
+struct Top<'a> {
+    kind: Kind,
+    text: &'a mut Vec<u8>,
+    parts: &'a mut Vec<Span>,
+}
+
+/// Why writing ended early.
+#[derive(Debug)]
+enum Stop {
+    /// This shape is not taken apart here, and nothing has been written.
+    Otherwise,
+    Json(serde_json::Error),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Otherwise => formatter.write_str("a shape that is written otherwise"),
+            Self::Json(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl ser::Error for Stop {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Json(ser::Error::custom(message))
+    }
+}
+
+impl Top<'_> {
+    fn value<T: Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+        place: impl FnOnce() -> String,
+    ) -> Result<(), Stop> {
+        let start = self.text.len();
+        let mut is_checked = false;
+        let mut json = serde_json::Serializer::new(&mut *self.text);
+        value.serialize(Value { json: &mut json, is_checked: &mut is_checked }).map_err(Stop::Json)?;
+        let raw = &self.text[start..];
+        if !is_checked
+            && matches!(raw.first(), Some(b'{' | b'['))
+            && let Some(reason) = refusal(raw)
+        {
+            return Err(ser::Error::custom(format!("{}: {reason}", place())));
+        }
+        check_depth(raw).map_err(ser::Error::custom)?;
+        self.note(start);
+        Ok(())
+    }
+
+    /// What has been written since `start` is a part.
+    fn note(&mut self, start: usize) {
+        self.parts.push(span(start, self.text.len()));
+    }
+}
+
+fn span(start: usize, end: usize) -> Span {
+    // A text that is longer is refused in the end.
+    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    place(start)..place(end)
+}
+
+impl SerializeStruct for Top<'_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
+        if !self.parts.is_empty() {
+            self.text.push(b',');
+        }
+        let start = self.text.len();
+        serde_json::Serializer::new(&mut *self.text).serialize_str(key).map_err(Stop::Json)?;
+        self.note(start);
+        self.text.push(b':');
+        self.value(value, || format!("property {key:?} of a model"))
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.text.push(b'}');
+        Ok(())
+    }
+}
+
+impl SerializeSeq for Top<'_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Stop> {
+        let number = self.parts.len();
+        if number > 0 {
+            self.text.push(b',');
+        }
+        self.value(item, || format!("item {number} of a collection"))
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.text.push(b']');
+        Ok(())
+    }
+}
+
+macro_rules! otherwise {
+    ($($method:ident($($type:ty),*) $(-> $ok:ty)?;)*) => {$(
+        fn $method(self, $(_: $type),*) -> Result<otherwise!(@ok $($ok)?), Stop> {
+            Err(Stop::Otherwise)
+        }
+    )*};
+    (@ok) => { () };
+    (@ok $ok:ty) => { $ok };
+}
+
+impl<'a> Serializer for Top<'a> {
+    type Ok = ();
+    type Error = Stop;
+    type SerializeSeq = Top<'a>;
+    type SerializeStruct = Top<'a>;
+    type SerializeTuple = Impossible<(), Stop>;
+    type SerializeTupleStruct = Impossible<(), Stop>;
+    type SerializeTupleVariant = Impossible<(), Stop>;
+    type SerializeMap = Impossible<(), Stop>;
+    type SerializeStructVariant = Impossible<(), Stop>;
+
+    fn serialize_struct(self, name: &'static str, length: usize) -> Result<Self, Stop> {
+        // serde_json has structs of its own that stand for a text.
+        if self.kind != Kind::Model || name.starts_with('$') {
+            return Err(Stop::Otherwise);
+        }
+        self.parts.reserve_exact(2 * length);
+        self.text.push(b'{');
+        Ok(self)
+    }
+
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self, Stop> {
+        if self.kind != Kind::Collection {
+            return Err(Stop::Otherwise);
+        }
+        self.parts.reserve_exact(length.unwrap_or(0));
+        self.text.push(b'[');
+        Ok(self)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Stop> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Stop> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Stop> {
+        Err(Stop::Otherwise)
+    }
+
+    otherwise! {
+        serialize_bool(bool); serialize_i8(i8); serialize_i16(i16); serialize_i32(i32); serialize_i64(i64);
+        serialize_i128(i128); serialize_u8(u8); serialize_u16(u16); serialize_u32(u32); serialize_u64(u64);
+        serialize_u128(u128); serialize_f32(f32); serialize_f64(f64); serialize_char(char); serialize_str(&str);
+        serialize_bytes(&[u8]); serialize_none(); serialize_unit(); serialize_unit_struct(&'static str);
+        serialize_unit_variant(&'static str, u32, &'static str);
+        serialize_tuple(usize) -> Self::SerializeTuple;
+        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
+        serialize_map(Option<usize>) -> Self::SerializeMap;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
+    }
+}
+
+/// Writes one value, and notes if it is of a type whose every value is allowed.
+struct Value<'a, 'b> {
+    json: &'a mut serde_json::Serializer<&'b mut Vec<u8>>,
+    is_checked: &'a mut bool,
+}
+
+macro_rules! forward {
+    ($($method:ident($($argument:ident: $type:ty),*) $(-> $ok:ty)?;)*) => {$(
+        fn $method(self, $($argument: $type),*) -> Result<otherwise!(@ok $($ok)?), serde_json::Error> {
+            self.json.$method($($argument),*)
+        }
+    )*};
+}
+
+type Json<'a, 'b> = &'a mut serde_json::Serializer<&'b mut Vec<u8>>;
+
+impl<'a, 'b> Serializer for Value<'a, 'b> {
+    type Ok = ();
+    type Error = serde_json::Error;
+    type SerializeSeq = <Json<'a, 'b> as Serializer>::SerializeSeq;
+    type SerializeTuple = <Json<'a, 'b> as Serializer>::SerializeTuple;
+    type SerializeTupleStruct = <Json<'a, 'b> as Serializer>::SerializeTupleStruct;
+    type SerializeTupleVariant = <Json<'a, 'b> as Serializer>::SerializeTupleVariant;
+    type SerializeMap = <Json<'a, 'b> as Serializer>::SerializeMap;
+    type SerializeStruct = <Json<'a, 'b> as Serializer>::SerializeStruct;
+    type SerializeStructVariant = <Json<'a, 'b> as Serializer>::SerializeStructVariant;
+
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeStruct, serde_json::Error> {
+        *self.is_checked = name == VALUE_NAME;
+        self.json.serialize_struct(name, length)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), serde_json::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), serde_json::Error> {
+        self.json.serialize_newtype_variant(name, index, variant, value)
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
+        self.json.collect_str(value)
+    }
+
+    forward! {
+        serialize_bool(value: bool); serialize_i8(value: i8); serialize_i16(value: i16); serialize_i32(value: i32);
+        serialize_i64(value: i64); serialize_i128(value: i128); serialize_u8(value: u8); serialize_u16(value: u16);
+        serialize_u32(value: u32); serialize_u64(value: u64); serialize_u128(value: u128); serialize_f32(value: f32);
+        serialize_f64(value: f64); serialize_char(value: char); serialize_str(value: &str);
+        serialize_bytes(value: &[u8]); serialize_none(); serialize_unit(); serialize_unit_struct(name: &'static str);
+        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
+        serialize_seq(length: Option<usize>) -> Self::SerializeSeq;
+        serialize_tuple(length: usize) -> Self::SerializeTuple;
+        serialize_tuple_struct(name: &'static str, length: usize) -> Self::SerializeTupleStruct;
+        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize)
+            -> Self::SerializeTupleVariant;
+        serialize_map(length: Option<usize>) -> Self::SerializeMap;
+        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize)
+            -> Self::SerializeStructVariant;
+    }
+}

@@ -1,0 +1,178 @@
+//! Serving one get. Everything here that can be done without waiting is, and what is left is given back.
+
+use std::sync::Arc;
+
+use async_nats::Subject;
+use bytes::Bytes;
+use futures::FutureExt;
+
+use crate::error::Error;
+use crate::group::{Route, Swapped};
+use crate::handling::{Begun, Rest, begin, guarded, keeping};
+use crate::ownership::Term;
+use crate::request::{Get, Target};
+use crate::router::{GET_TIME_MAX, IncomingGet, route_get};
+use crate::service::Service;
+use crate::snapshot::Snapshot;
+
+use super::{announce, lasts, publish};
+
+/// Serves a get when its turn has come.
+pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
+    let term = match &get.route.key {
+        None => None,
+        Some(key) => match service.ownership().term(key) {
+            Some(term) => Some(term),
+            None => {
+                route_get(service, get);
+                return None;
+            }
+        },
+    };
+    if get.received.elapsed() >= GET_TIME_MAX {
+        service.resets().follow_up(service, &get.route.name);
+        let error = Error::internal("the get waited too long for those before it");
+        return answer(service, get, Err(error));
+    }
+    if let Some(term) = term {
+        let evicted = service.groups().begin_get(service, &get.route, term);
+        if !evicted.is_empty() {
+            let service = service.clone();
+            let reset_and_read = async move {
+                reset(&service, &evicted).await;
+                if let Some(rest) = read(&service, get, Some(term)) {
+                    rest.await;
+                }
+            };
+            return Some(reset_and_read.boxed());
+        }
+    }
+    read(service, get, term)
+}
+
+async fn reset(service: &Service, names: &[Arc<str>]) {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    service.publish_reset(&names, &[]).await;
+}
+
+/// Asks the handler and goes on with what it says.
+fn read(service: &Service, mut get: IncomingGet, term: Option<Term>) -> Option<Rest> {
+    let headers = get.headers.take().map(Arc::new);
+    let subject = get.subject.clone();
+    match begin_read(service, &get.route, get.query.clone(), subject, headers) {
+        Begun::Done(outcome) => conclude(service, get, term, outcome),
+        Begun::Waiting(handled) => {
+            let service = service.clone();
+            let wait = async move {
+                let time_left = GET_TIME_MAX.saturating_sub(get.received.elapsed());
+                let time_max = time_left.min(service.limits().handler_time_max);
+                let outcome = guarded(&service, time_max, handled).await;
+                if let Some(rest) = conclude(&service, get, term, outcome) {
+                    rest.await;
+                }
+            };
+            Some(wait.boxed())
+        }
+    }
+}
+
+/// Asks the get handler for the state of now.
+pub(super) fn begin_read(
+    service: &Service,
+    route: &Route,
+    query: Option<Box<str>>,
+    subject: Subject,
+    headers: Option<Arc<async_nats::HeaderMap>>,
+) -> Begun<Snapshot> {
+    let Some(handler) = &route.definition.get else { return Begun::Done(Err(Error::NOT_FOUND)) };
+    let name_start = "get.".len();
+    let name_end = subject.as_str().len();
+    let definition = Arc::clone(&route.definition);
+    let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
+    let span = tracing::debug_span!("get", res.resource = %route.name);
+    begin(service, span, || handler(Get { target, query }))
+}
+
+fn conclude(
+    service: &Service,
+    get: IncomingGet,
+    term: Option<Term>,
+    outcome: Result<Snapshot, Error>,
+) -> Option<Rest> {
+    let Some(term) = term else {
+        return answer(service, get, outcome.and_then(|snapshot| snapshot.get_reply()));
+    };
+    if !lasts(service, &get.route, term) {
+        route_get(service, get);
+        return None;
+    }
+    let snapshot = match outcome {
+        Ok(snapshot) => snapshot,
+        Err(error) => {
+            let service = service.clone();
+            return Some(async move { fail(&service, get, term, error).await }.boxed());
+        }
+    };
+    match service.groups().swap(&get.route, term, &snapshot) {
+        Swapped::First | Swapped::Same => {
+            service.resets().succeeded(&get.route.name);
+            answer(service, get, snapshot.get_reply())
+        }
+        Swapped::Earlier(earlier) => {
+            let service = service.clone();
+            Some(async move { tell_and_answer(&service, get, term, &earlier, &snapshot).await }.boxed())
+        }
+        Swapped::Unknown => {
+            // Given up while it was being read: this answer is remembered by nobody, so it must be asked for again.
+            service.resets().succeeded(&get.route.name);
+            let (service, name) = (service.clone(), Arc::clone(&get.route.name));
+            let answer_and_reset = async move {
+                if let Some(rest) = answer(&service, get, snapshot.get_reply()) {
+                    rest.await;
+                }
+                reset(&service, &[name]).await;
+            };
+            Some(answer_and_reset.boxed())
+        }
+    }
+}
+
+/// Tells everybody what changed since the last time, and then answers: so the answer is never ahead of the changes.
+async fn tell_and_answer(
+    service: &Service,
+    get: IncomingGet,
+    term: Term,
+    earlier: &Snapshot,
+    snapshot: &Snapshot,
+) {
+    let told = announce(service, &get.route, term, earlier, snapshot).await;
+    if told.is_err() || !lasts(service, &get.route, term) {
+        return route_get(service, get);
+    }
+    service.resets().succeeded(&get.route.name);
+    if let Some(rest) = answer(service, get, snapshot.get_reply()) {
+        rest.await;
+    }
+}
+
+async fn fail(service: &Service, get: IncomingGet, term: Term, error: Error) {
+    let route = get.route.clone();
+    if error.is_not_found() && get.query.is_none() && service.groups().forget(service, &route, term) {
+        // Somebody has its state: for them it ends here.
+        publish(service, &route, term, "delete", Bytes::new()).await.ok();
+    } else {
+        service.groups().forget_if_empty(service, &route, term);
+    }
+    let is_internal = error.is_internal();
+    if let Some(rest) = answer(service, get, Err(error)) {
+        rest.await;
+    }
+    if is_internal {
+        service.resets().follow_up(service, &route.name);
+    }
+}
+
+fn answer(service: &Service, get: IncomingGet, outcome: Result<Bytes, Error>) -> Option<Rest> {
+    let rest = service.answer(&get.reply, outcome, &get.route.name)?;
+    Some(keeping(rest, get))
+}
