@@ -217,8 +217,8 @@ impl History {
             Weather::Calm => Duration::from_secs(2),
             // The longest pause before a resource that could not be read is asked for again.
             Weather::Rain => Duration::from_secs(45),
-            // The second reset, and the question that follows it.
-            Weather::Wind => Duration::from_secs(8),
+            // A gateway that was asked for patience waits 10 s for an answer that the connection has lost.
+            Weather::Wind => Duration::from_secs(20),
             // Also a reset that a broken connection has lost is said again.
             Weather::Storm if !self.fell_silent => Duration::from_secs(75),
             // The broker gives a silent connection up only after minutes.
