@@ -53,6 +53,10 @@ impl Service {
 
     /// Tells that a resource is gone. Clients that have it lose it, and later changes do not reach them. Its get handler
     /// must answer [`Error::NOT_FOUND`] by now; a [`Service::refresh`] would then say the same by itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::create`]; also when the resource gets another owner meanwhile, and when the service stops.
     pub async fn delete(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
         let route = self.find(name).map(|definition| Route::new(Arc::clone(definition), name));
@@ -109,6 +113,11 @@ impl Service {
 
     /// Sets the token of a client's connection; `&()` clears it. Called in an auth handler, it reaches the gateway
     /// before the answer. With a `token_id` it can be found by [`Service::reset_tokens`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`], with the reason as its cause: a `cid` that cannot be one, a token that cannot be written
+    /// as JSON, or a connection that takes no more.
     pub async fn set_token<T: Serialize + ?Sized>(
         &self,
         cid: &str,

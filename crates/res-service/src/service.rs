@@ -204,6 +204,11 @@ impl Service {
     /// Like [`Service::refresh`], but on the owner it returns when the change is published, past the resource's pace:
     /// for a change that must come before the answer to a call. Not for use in a get handler, which would wait for
     /// itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::refresh`], and that of the get handler, unless it is [`Error::NOT_FOUND`]: then the resource is
+    /// deleted. After another error the refresh is tried again in the background.
     pub async fn refresh_now(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let route = self.route_of(resource_id.as_ref())?;
         let term = route.key.as_deref().and_then(|key| self.ownership().term(key));
