@@ -21,6 +21,7 @@ use crate::service::{OwnedKey, Parts, Service};
 
 /// Why a service could not start.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// Something in the declaration of the service is wrong; the text says what and where.
     #[error("the service cannot be started: {0}")]
@@ -101,6 +102,7 @@ pub struct Builder {
 
 impl Builder {
     /// A service by its name, which is the first part of the name of every resource it has.
+    #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -272,6 +274,11 @@ impl Builder {
 
     /// Subscribes to the service's requests and begins to serve them. The subscriptions are known to the server when
     /// this returns; keys are acquired from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Declaration`] when something in the declaration is wrong, which is noticed before anything is
+    /// subscribed to; [`StartError::Nats`] when the connection does not take the subscriptions.
     pub async fn start(self, client: async_nats::Client) -> Result<Service, StartError> {
         self.start_on(Connection::Nats(client)).await
     }
@@ -327,5 +334,17 @@ impl Builder {
             of_names,
         };
         Service::start(parts).await.map_err(StartError::Nats)
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Builder")
+            .field("name", &self.name)
+            .field("replica", &self.replica)
+            .field("limits", &self.limits)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
     }
 }

@@ -60,6 +60,7 @@ impl Error {
     ///
     /// A code that begins with `system.`, is empty or holds anything but letters, digits, `_`, `-` and dots is a
     /// programming error; it becomes [`Error::INTERNAL_ERROR`] with that as its cause, so it is seen in the log.
+    #[must_use]
     pub fn custom(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         let code = code.into();
         let letters = |part: &str| {
@@ -74,6 +75,7 @@ impl Error {
     }
 
     /// [`Error::INTERNAL_ERROR`] with a cause for the log.
+    #[must_use]
     pub fn internal(cause: impl Into<BoxError>) -> Self {
         Self::INTERNAL_ERROR.caused_by(cause)
     }

@@ -3,6 +3,7 @@
 
 mod builder;
 mod connection;
+mod debug;
 mod difference;
 mod dispatch;
 mod error;

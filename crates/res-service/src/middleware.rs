@@ -64,6 +64,12 @@ impl<R: Request> Next<R> {
     }
 }
 
+impl<R: Request> std::fmt::Debug for Next<R> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Next").finish_non_exhaustive()
+    }
+}
+
 pub(crate) use private::Layers;
 
 impl Layers {

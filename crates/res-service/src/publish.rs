@@ -23,6 +23,11 @@ const PATTERNS_PER_RESET: usize = 500;
 
 impl Service {
     /// Publishes a custom change, which clients see but which does not change the resource's state.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`], with the reason as its cause: a name that cannot name a custom change, a resource of
+    /// another service, a payload that cannot be written as JSON, or a connection that takes no more.
     pub async fn emit<T: Serialize + ?Sized>(
         &self,
         resource_id: impl AsRef<str>,
@@ -36,6 +41,11 @@ impl Service {
     }
 
     /// Tells other services that a resource has come into being.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`], with the reason as its cause: a resource of another service, or a connection that takes
+    /// no more.
     pub async fn create(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
         self.publish(format!("event.{name}.create"), Bytes::new()).await
@@ -43,6 +53,10 @@ impl Service {
 
     /// Tells that a resource is gone. Clients that have it lose it, and later changes do not reach them. Its get handler
     /// must answer [`Error::NOT_FOUND`] by now; a [`Service::refresh`] would then say the same by itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::create`]; also when the resource gets another owner meanwhile, and when the service stops.
     pub async fn delete(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
         let route = self.find(name).map(|definition| Route::new(Arc::clone(definition), name));
@@ -63,6 +77,10 @@ impl Service {
     }
 
     /// Makes the gateways ask again who may do what with a resource, with whatever query it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::create`].
     pub async fn reaccess(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
         self.publish(format!("event.{name}.reaccess"), Bytes::new()).await?;
@@ -82,6 +100,11 @@ impl Service {
     /// these full patterns (`tickets.event.*.section.*`, `tickets.>`).
     ///
     /// A gateway that is already asking passes a reset over, so this is no way to announce a change.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`] when a pattern is none, which gateways would pass over in silence; then nothing is
+    /// published.
     pub async fn reset(&self, resources: &[&str], access: &[&str]) -> Result<(), Error> {
         resources.iter().chain(access).try_for_each(|pattern| check_reset_pattern(pattern))?;
         self.publish_reset(resources, access).await;
@@ -90,6 +113,11 @@ impl Service {
 
     /// Sets the token of a client's connection; `&()` clears it. Called in an auth handler, it reaches the gateway
     /// before the answer. With a `token_id` it can be found by [`Service::reset_tokens`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`], with the reason as its cause: a `cid` that cannot be one, a token that cannot be written
+    /// as JSON, or a connection that takes no more.
     pub async fn set_token<T: Serialize + ?Sized>(
         &self,
         cid: &str,
@@ -111,6 +139,11 @@ impl Service {
 
     /// Makes the gateways send an auth request to `subject` (e.g. `auth.identity.session.renew`) for every connection
     /// whose token has one of these ids. Its handler sets the connection's new token, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`], with the reason as its cause: a subject that is not that of an authentication, or a
+    /// connection that takes no more.
     pub async fn reset_tokens(&self, token_ids: &[&str], subject: &str) -> Result<(), Error> {
         let parts =
             subject.strip_prefix("auth.").filter(|rest| rest.contains('.') && crate::name::is_name(rest));

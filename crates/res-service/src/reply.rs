@@ -19,6 +19,10 @@ pub struct Reply {
 
 impl Reply {
     /// A result of the service's own shape.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`] when `result` cannot be written as JSON.
     pub fn result<T: Serialize + ?Sized>(result: &T) -> Result<Self, Error> {
         let mut json = Vec::with_capacity(128);
         json.extend_from_slice(b"{\"result\":");
@@ -28,11 +32,16 @@ impl Reply {
     }
 
     /// Success with nothing to say.
+    #[must_use]
     pub fn null() -> Self {
         Self::new(Bytes::from_static(b"{\"result\":null}"))
     }
 
     /// A resource as the result: the gateway subscribes the client to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`] when this is not a valid resource id.
     pub fn resource(resource_id: impl Into<String>) -> Result<Self, Error> {
         let resource_id = checked_resource_id(resource_id.into())?;
         let json = serde_json::to_vec(&serde_json::json!({"resource": {"rid": resource_id}}))
@@ -41,6 +50,7 @@ impl Reply {
     }
 
     /// An error that can carry a status and headers over HTTP; otherwise `Err(error)` says the same.
+    #[must_use]
     pub fn error(error: Error) -> Self {
         Self { error: Some(error.clone()), ..Self::new(error_json(&error)) }
     }
@@ -124,16 +134,19 @@ pub struct Grant {
 
 impl Grant {
     /// Nothing.
+    #[must_use]
     pub fn none() -> Self {
         Self { get: false, call: String::new(), wrong_method: None }
     }
 
     /// Seeing the resource, and what it references.
+    #[must_use]
     pub fn get() -> Self {
         Self { get: true, ..Self::none() }
     }
 
     /// Seeing the resource and calling every method.
+    #[must_use]
     pub fn all() -> Self {
         Self { get: true, call: "*".to_owned(), wrong_method: None }
     }

@@ -137,6 +137,11 @@ macro_rules! common {
         impl $request {
             /// The value of a `$tag` of the pattern. A value that does not parse means that no such resource can exist:
             /// [`Error::NOT_FOUND`].
+            ///
+            /// # Errors
+            ///
+            /// [`Error::NOT_FOUND`] when the value does not parse, and [`Error::INTERNAL_ERROR`] when the pattern has no such
+            /// tag.
             pub fn parameter<T: FromStr>(&self, tag: &str) -> Result<T, Error> {
                 self.target.parameter(tag)
             }
@@ -182,6 +187,10 @@ macro_rules! client {
 
             /// The connection's token; `None` if it has none. A token that `T` cannot read is
             /// [`Error::ACCESS_DENIED`].
+            ///
+            /// # Errors
+            ///
+            /// [`Error::ACCESS_DENIED`] when `T` does not take the token, so that one of another version gives no rights.
             pub fn token<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
                 self.client.token()
             }
@@ -203,6 +212,10 @@ macro_rules! parameters {
             /// (needed still below `flatten`, `untagged` and internally tagged enums, where serde does not say what
             /// a struct has). What `T` does not take is [`Error::INVALID_PARAMS`] with the reason and its place in
             /// the message: `areas[0].quantity: invalid type: …`.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::INVALID_PARAMS`] when `T` does not take the parameters.
             pub fn params<T: DeserializeOwned>(&self) -> Result<T, Error> {
                 strict::from_json(self.params.as_deref().unwrap_or(b"null"))
             }

@@ -38,6 +38,7 @@ where
 
 /// Who answers `get` for a resource, and alone publishes its changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Owner {
     /// Any replica answers: for resources that never change.
     #[default]
@@ -74,6 +75,7 @@ pub(crate) enum AccessRule {
 
 impl Resource {
     /// A resource without a get handler: for calls and authentication.
+    #[must_use]
     pub fn new(pattern: impl Into<String>) -> Self {
         Self {
             pattern: pattern.into(),
@@ -89,6 +91,7 @@ impl Resource {
     }
 
     /// A model. Its get handler is the one source of its state: for the first answer and for every change after it.
+    #[must_use]
     pub fn model<F, Fut>(pattern: impl Into<String>, get: F) -> Self
     where
         F: Fn(Get) -> Fut + Send + Sync + 'static,
@@ -98,6 +101,7 @@ impl Resource {
     }
 
     /// A collection, with the same rule as [`Resource::model`].
+    #[must_use]
     pub fn collection<F, Fut>(pattern: impl Into<String>, get: F) -> Self
     where
         F: Fn(Get) -> Fut + Send + Sync + 'static,
@@ -317,6 +321,16 @@ impl Definition {
                 (shard < keys.len()).then(|| self.pattern.reset_pattern(service, &[]))
             }
         }
+    }
+}
+
+impl std::fmt::Debug for Resource {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Resource")
+            .field("pattern", &self.pattern)
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }
 

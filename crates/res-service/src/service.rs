@@ -175,6 +175,10 @@ impl Service {
     /// On a replica that does not own the resource the owner is told, in the background. What this process says is
     /// lost if it dies before: where that matters, let the owner learn of changes from the truth itself too (an outbox,
     /// a notification). A resource without an owner is announced by a reset of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`] when this is no resource of the service that has a get handler.
     pub async fn refresh(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let route = self.route_of(resource_id.as_ref())?;
         if route.key.is_none() {
@@ -189,6 +193,10 @@ impl Service {
 
     /// Like [`Service::refresh`], without waiting and for this replica only: `false` says that the resource is not
     /// owned here, and nothing was done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::refresh`].
     pub fn try_refresh(&self, resource_id: impl AsRef<str>) -> Result<bool, Error> {
         Ok(router::refresh_here(self, &self.route_of(resource_id.as_ref())?))
     }
@@ -196,6 +204,11 @@ impl Service {
     /// Like [`Service::refresh`], but on the owner it returns when the change is published, past the resource's pace:
     /// for a change that must come before the answer to a call. Not for use in a get handler, which would wait for
     /// itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::refresh`], and that of the get handler, unless it is [`Error::NOT_FOUND`]: then the resource is
+    /// deleted. After another error the refresh is tried again in the background.
     pub async fn refresh_now(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let route = self.route_of(resource_id.as_ref())?;
         let term = route.key.as_deref().and_then(|key| self.ownership().term(key));
@@ -225,6 +238,10 @@ impl Service {
 
     /// Returns when the server has taken everything that was published before on this connection: an echo through an
     /// inbox of its own. (Flushing the client only empties its buffer.)
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`] when the echo has not come after 5 s, or when the connection is closed.
     pub async fn barrier(&self) -> Result<(), Error> {
         let inbox = self.connection().new_inbox();
         let echo = async {
@@ -241,6 +258,11 @@ impl Service {
 
     /// Stops the service: takes no new requests, finishes those in work, gives the leases back and makes sure that
     /// everything is out. What is not done by the deadline is dropped, which the error tells.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`] when the deadline has passed, with how many requests were dropped, or when the server does
+    /// not echo at the end. The service is stopped either way.
     pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
         if self.inner.stopping.change(|_| true) {
             return Ok(());

@@ -39,11 +39,19 @@ impl Model {
     ///
     /// A nested array or object that is not in a [`Data`](crate::Data) or a reference is refused here, as a gateway
     /// would refuse the whole resource.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`], with the reason and its place as its cause.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         Ok(Self { written: Written::serialize(Kind::Model, value)?, query: None })
     }
 
     /// A model from JSON text.
+    ///
+    /// # Errors
+    ///
+    /// Those of `from_serialize`, and when the text is not JSON.
     pub fn from_json(json: impl Into<Bytes>) -> Result<Self, Error> {
         let json = json.into();
         serde_json::from_slice::<&RawValue>(&json).map_err(Error::internal)?;
@@ -112,11 +120,19 @@ impl Model {
 
 impl Collection {
     /// A collection from anything that serialises to a JSON array, with the rule of [`Model::from_serialize`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`], with the reason and its place as its cause.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         Ok(Self { written: Written::serialize(Kind::Collection, value)?, query: None })
     }
 
     /// A collection of references to resources.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`] when one of them is not a valid resource id.
     pub fn references<I: IntoIterator<Item = S>, S: Into<String>>(resource_ids: I) -> Result<Self, Error> {
         Self::from_serialize(&resource_ids.into_iter().map(Ref::new).collect::<Result<Vec<_>, _>>()?)
     }
@@ -129,6 +145,10 @@ impl Collection {
     }
 
     /// A collection from JSON text.
+    ///
+    /// # Errors
+    ///
+    /// Those of `from_serialize`, and when the text is not JSON.
     pub fn from_json(json: impl Into<Bytes>) -> Result<Self, Error> {
         let json = json.into();
         serde_json::from_slice::<&RawValue>(&json).map_err(Error::internal)?;

@@ -6,6 +6,7 @@ macro_rules! statistics {
     ($($(#[$doc:meta])* $field:ident,)*) => {
         /// Counters since the service started. Each is read with `load`, or all together with [`Statistics::snapshot`].
         #[derive(Debug, Default)]
+        #[non_exhaustive]
         pub struct Statistics {
             $($(#[$doc])* pub $field: AtomicU64,)*
         }

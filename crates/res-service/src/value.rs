@@ -28,6 +28,10 @@ macro_rules! reference {
     ($name:ident, $members:literal) => {
         impl $name {
             /// A reference to a valid resource id; a wrong one is [`Error::INTERNAL_ERROR`] with the reason as its cause.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::INTERNAL_ERROR`], with the reason as its cause, when this is not a valid resource id.
             pub fn new(resource_id: impl Into<String>) -> Result<Self, Error> {
                 let resource_id = resource_id.into();
                 check_resource_id(&resource_id)?;

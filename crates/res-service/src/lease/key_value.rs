@@ -30,6 +30,10 @@ pub struct KvLease {
 
 impl KvLease {
     /// Opens the bucket, making it if it is not there. One bucket serves one service.
+    ///
+    /// # Errors
+    ///
+    /// When JetStream does not answer, is not enabled, or may not be used.
     pub async fn new(
         jetstream: &jetstream::Context,
         bucket: impl Into<String>,
@@ -108,5 +112,15 @@ impl Lease for KvLease {
             return Ok(Vec::new());
         }
         Ok(serde_json::from_slice::<Table>(&entry.value)?.surplus(replica))
+    }
+}
+
+impl std::fmt::Debug for KvLease {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("KvLease")
+            .field("bucket", &self.store.name)
+            .field("time_to_live", &self.time_to_live)
+            .finish_non_exhaustive()
     }
 }

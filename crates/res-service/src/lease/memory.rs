@@ -25,6 +25,7 @@ struct State {
 
 impl MemoryLease {
     /// A lease whose holdings are good for this long.
+    #[must_use]
     pub fn new(time_to_live: Duration) -> Self {
         Self { time_to_live, state: Arc::default() }
     }
@@ -58,5 +59,14 @@ impl Lease for MemoryLease {
 
     async fn surrender(&self, replica: &str) -> Result<Vec<String>, BoxError> {
         Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner).table.surplus(replica))
+    }
+}
+
+impl std::fmt::Debug for MemoryLease {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("MemoryLease")
+            .field("time_to_live", &self.time_to_live)
+            .finish_non_exhaustive()
     }
 }

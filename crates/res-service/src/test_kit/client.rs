@@ -227,3 +227,9 @@ pub(super) fn value<T: Serialize + ?Sized>(value: &T) -> Value {
         Err(error) => panic!("this cannot be written as JSON: {error}"),
     }
 }
+
+impl std::fmt::Debug for Client<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Client").field("cid", &self.cid).finish_non_exhaustive()
+    }
+}

@@ -35,7 +35,6 @@ fn the_versions_in_the_readme_are_those_of_the_manifest() {
     let dependencies = first_block(README, "toml");
     let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
     assert!(dependencies.contains(&format!("res-service = \"{major}.{minor}\"")), "{dependencies}");
-    // As it is written here, and as cargo writes it into a package.
     let (_, of_async_nats) =
         MANIFEST.split_once("[dependencies").unwrap().1.split_once("async-nats").unwrap();
     let async_nats = of_async_nats.split("version = \"").nth(1).unwrap().split('"').next().unwrap();

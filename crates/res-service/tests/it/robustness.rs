@@ -8,7 +8,7 @@ use res_service::{Builder, Call, Error, Get, Model, Reply, Resource};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use crate::world::{World, eventually};
+use crate::world::{PATIENCE, World, eventually};
 
 fn one_call<F, Fut>(call: F) -> Resource
 where
@@ -247,4 +247,20 @@ async fn a_stop_that_cannot_finish_says_so_by_its_deadline() {
     let error = service.stop(Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(error.code, "system.internalError");
     service.stop(Duration::from_millis(300)).await.expect("stopping twice is stopping once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_shows_itself_without_its_token_and_parameters() {
+    let resource = Resource::new("x")
+        .call("show", |call: Call| async move { Reply::result(&format!("{call:?} {:?}", call.service())) });
+    let world = World::new().await;
+    let service =
+        Builder::new("test").replica("a").resource(resource).start(world.connect().await).await.unwrap();
+    let asked = r#"{"cid":"c1","query":"q=1","token":{"user":"ann"},"params":{"password":"secret"}}"#;
+    let shown = world.ask("call.test.x.show", asked).await["result"].to_string();
+    for part in ["test.x", "show", "c1", "q=1", "replica"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(!shown.contains("ann") && !shown.contains("secret"), "{shown}");
+    service.stop(PATIENCE).await.unwrap();
 }
