@@ -1,10 +1,10 @@
 //! Declaring a resource: its pattern, how it is got, who may see it, and what can be done with it.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -311,7 +311,7 @@ pub(crate) struct Methods<R> {
 
 impl<R> Methods<R> {
     fn new(pattern: &str, handlers: Vec<(String, Handler<R, Reply>)>) -> Result<Self, String> {
-        let mut methods = Self { named: HashMap::new(), other: None };
+        let mut methods = Self { named: HashMap::default(), other: None };
         for (method, handler) in handlers {
             let twice = if method == "*" {
                 methods.other.replace(handler).is_some()
