@@ -5,11 +5,12 @@
 //! that follow an acquisition make the gateways ask for it.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::Subject;
+use foldhash::HashMap;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -59,6 +60,7 @@ pub(crate) struct Groups {
     idle: Notify,
 }
 
+/// Names come from clients, who cannot choose ones that collide: the hashes are keyed by chance in every process.
 #[derive(Default)]
 struct State {
     /// The groups in which something is being done, each with what waits behind it.

@@ -3,10 +3,11 @@
 //! A *term* is one unbroken time of ownership of one key by this replica. Terms are numbered by this process alone and
 //! never used twice: whatever was begun in one term may be finished only in that term.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -118,6 +119,14 @@ impl Ownership {
     pub(crate) fn term(&self, key: &str) -> Option<Term> {
         match self.read().held.get(key) {
             Some(held) => (Instant::now() < held.valid_until).then_some(held.term),
+            None => self.everything.then_some(TERM_OF_EVERYTHING),
+        }
+    }
+
+    /// The term of a key that is owned here by now and ready to be served.
+    pub(crate) fn ready_term(&self, key: &str) -> Option<Term> {
+        match self.read().held.get(key) {
+            Some(held) => (held.ready && Instant::now() < held.valid_until).then_some(held.term),
             None => self.everything.then_some(TERM_OF_EVERYTHING),
         }
     }

@@ -1,10 +1,10 @@
 //! Declaring a resource: its pattern, how it is got, who may see it, and what can be done with it.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -352,7 +352,7 @@ impl<R: Request<Answer = Reply>> Methods<R> {
         handlers: Vec<(String, Handler<R, Reply>)>,
         layers: &mut Layers,
     ) -> Result<Self, String> {
-        let mut methods = Self { named: HashMap::new(), other: None };
+        let mut methods = Self { named: HashMap::default(), other: None };
         for (method, handler) in handlers {
             let handler = traced(layers.around(handler));
             let twice = if method == "*" {

@@ -163,7 +163,9 @@ async fn prepare(service: &Service, lease: &Arc<dyn AnyLease>, step: Step) {
                 tracing::warn!(lease.key = %step.key, attempt, "a key could not be prepared: {error}")
             }
         }
-        tokio::time::sleep(jitter::spread(Duration::from_millis(100) * 3_u32.pow(attempt))).await;
+        if attempt + 1 < PREPARE_TRIES_MAX {
+            tokio::time::sleep(jitter::spread(Duration::from_millis(100) * 3_u32.pow(attempt))).await;
+        }
     }
     if service.ownership().lasts(&step.key, step.term) {
         tracing::error!(lease.key = %step.key, "a key could not be prepared and is left to other replicas");

@@ -57,18 +57,14 @@ pub(crate) fn subject_of_all(what: &str, service: &str) -> String {
     format!("res.{what}.{service}")
 }
 
-/// Serves a get here if it is owned here (or by nobody), and otherwise finds its owner.
+/// Serves a get in its turn, or finds the owner if that is not here.
 pub(crate) fn route_get(service: &Service, get: IncomingGet) {
-    let here = get.route.key.as_deref().is_none_or(|key| service.ownership().locate(key) == Place::Here);
-    if here {
-        let group = Arc::clone(&get.route.group);
-        service.groups().push_and_begin(service, &group, Job::Get(get));
-    } else {
-        tokio::spawn(find_owner(service.clone(), get));
-    }
+    let group = Arc::clone(&get.route.group);
+    service.groups().push_and_begin(service, &group, Job::Get(get));
 }
 
-async fn find_owner(service: Service, get: IncomingGet) {
+/// Finds the owner of a resource and has it answer the get.
+pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
     let Some(key) = get.route.key.clone() else { return };
     let table = service.ownership().version();
     let mut existence_known = false;

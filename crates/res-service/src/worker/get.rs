@@ -11,7 +11,7 @@ use crate::group::{Route, Swapped};
 use crate::handling::{Begun, Rest, begin, guarded, keeping};
 use crate::ownership::Term;
 use crate::request::{Get, Target};
-use crate::router::{GET_TIME_MAX, IncomingGet, route_get};
+use crate::router::{GET_TIME_MAX, IncomingGet, find_owner, route_get};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 
@@ -21,10 +21,10 @@ use super::{announce, lasts, publish};
 pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
     let term = match &get.route.key {
         None => None,
-        Some(key) => match service.ownership().term(key) {
+        Some(key) => match service.ownership().ready_term(key) {
             Some(term) => Some(term),
             None => {
-                route_get(service, get);
+                tokio::spawn(find_owner(service.clone(), get));
                 return None;
             }
         },
