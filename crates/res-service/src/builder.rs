@@ -13,6 +13,7 @@ use crate::jitter;
 use crate::lease::{AnyLease, Everything, Lease};
 use crate::middleware::{Layers, Next, Request};
 use crate::name::is_part;
+use crate::observe::{Handled, Observer};
 use crate::pattern::Trie;
 use crate::reply::Grant;
 use crate::request::Access;
@@ -97,6 +98,7 @@ pub struct Builder {
     access: Option<Handler<Access, Grant>>,
     resources: Vec<Resource>,
     layers: Layers,
+    observer: Option<Observer>,
     hooks: Hooks,
 }
 
@@ -119,6 +121,7 @@ impl Builder {
             access: None,
             resources: Vec::new(),
             layers: Layers::default(),
+            observer: None,
             hooks: Hooks::default(),
         }
     }
@@ -242,6 +245,25 @@ impl Builder {
         self
     }
 
+    /// Tells of every handler that has ended: what it was asked, how it ended, and how long it took. For metrics, beside
+    /// the counters of [`Service::statistics`], which also know what no handler was asked. It runs between requests, so
+    /// it must be quick.
+    ///
+    /// ```
+    /// use res_service::{Builder, Handled};
+    ///
+    /// let builder = Builder::new("example").observe(|handled: &Handled<'_>| {
+    ///     let outcome = handled.outcome.map_or_else(|error| error.code.as_ref(), |()| "ok");
+    ///     println!("{} {} {:?} {outcome} {:?}", handled.kind, handled.pattern, handled.method, handled.elapsed);
+    /// });
+    /// # drop(builder);
+    /// ```
+    #[must_use]
+    pub fn observe(mut self, observer: impl Fn(&Handled<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// Adds a resource.
     #[must_use]
     pub fn resource(mut self, resource: Resource) -> Self {
@@ -302,7 +324,8 @@ impl Builder {
         let mut definitions = Vec::with_capacity(self.resources.len());
         let mut shards = 0;
         for (number, resource) in self.resources.into_iter().enumerate() {
-            let definition = resource.define(self.access.as_ref(), &self.layers).map_err(wrong)?;
+            let definition =
+                resource.define(self.access.as_ref(), &self.layers, self.observer.as_ref()).map_err(wrong)?;
             trie.insert(&definition.pattern, number).map_err(|taken: usize| {
                 let taken: &Arc<crate::resource::Definition> = &definitions[taken];
                 wrong(format!(

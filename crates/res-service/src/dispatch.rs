@@ -14,6 +14,7 @@ use crate::error::{BoxError, Error};
 use crate::group::{Job, Route};
 use crate::handling::{Begun, Rest, begin, guarded, keeping};
 use crate::in_flight::{PRE_RESPONSE, Slot};
+use crate::middleware::Request;
 use crate::ownership::Place;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get, Target};
@@ -266,10 +267,21 @@ struct Asked {
 }
 
 /// Runs a call or auth handler and sends what it answers; gives back what must be waited for.
-fn respond<R>(service: &Service, handler: &Handler<R, Reply>, request: R, asked: Asked) -> Option<Rest> {
+fn respond<R: Request<Answer = Reply>>(
+    service: &Service,
+    handler: &Handler<R, Reply>,
+    request: R,
+    asked: Asked,
+) -> Option<Rest> {
     let name = &asked.subject.as_str()["call.".len()..asked.name_end];
     let method = &asked.subject.as_str()[asked.name_end + 1..];
-    let span = tracing::debug_span!("call", res.resource = name, res.method = method);
+    let span = tracing::debug_span!(
+        "request",
+        res.kind = R::KIND.name(),
+        res.resource = name,
+        res.method = method,
+        res.cid = request.cid()
+    );
     let handled = match begin(service, span, || handler(request)) {
         Begun::Done(outcome) => return answer(service, asked, outcome),
         Begun::Waiting(handled) => handled,
@@ -313,7 +325,16 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
     let (subject, payload) = (message.subject, message.payload);
     let name_start = "access.".len();
     let begun = match Access::parse(target, &payload) {
-        Ok(request) => begin(service, tracing::Span::none(), || handler(request)),
+        Ok(request) => {
+            let name = &subject.as_str()[name_start..];
+            let span = tracing::debug_span!(
+                "request",
+                res.kind = "access",
+                res.resource = name,
+                res.cid = request.cid()
+            );
+            begin(service, span, || handler(request))
+        }
         Err(error) => Begun::Done(Err(error)),
     };
     let answer = move |service: &Service, outcome: Result<Grant, Error>| {

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::error::Error;
+use crate::observe::RequestKind;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get};
 use crate::resource::Handler;
@@ -18,39 +19,69 @@ pub trait Request: private::Layered + Sized + Send + 'static {
     /// What a handler of this kind of request gives.
     type Answer: Send + 'static;
 
+    /// Which kind it is.
+    const KIND: RequestKind;
+
     /// To which trace the request belongs, if the sender said it.
     fn trace_context(&self) -> Option<TraceContext>;
+
+    /// The gateway's id of the client's connection; empty if nobody's.
+    fn cid(&self) -> &str;
 }
 
 impl Request for Get {
     type Answer = Snapshot;
 
+    const KIND: RequestKind = RequestKind::Get;
+
     fn trace_context(&self) -> Option<TraceContext> {
         self.trace_context()
+    }
+
+    fn cid(&self) -> &str {
+        ""
     }
 }
 
 impl Request for Access {
     type Answer = Grant;
 
+    const KIND: RequestKind = RequestKind::Access;
+
     fn trace_context(&self) -> Option<TraceContext> {
         self.trace_context()
+    }
+
+    fn cid(&self) -> &str {
+        self.cid()
     }
 }
 
 impl Request for Call {
     type Answer = Reply;
 
+    const KIND: RequestKind = RequestKind::Call;
+
     fn trace_context(&self) -> Option<TraceContext> {
         self.trace_context()
+    }
+
+    fn cid(&self) -> &str {
+        self.cid()
     }
 }
 
 impl Request for Auth {
     type Answer = Reply;
 
+    const KIND: RequestKind = RequestKind::Auth;
+
     fn trace_context(&self) -> Option<TraceContext> {
         self.trace_context()
+    }
+
+    fn cid(&self) -> &str {
+        self.cid()
     }
 }
 
@@ -102,7 +133,7 @@ impl Layers {
 }
 
 mod private {
-    use super::{Access, Arc, Auth, BoxFuture, Call, Error, Get, Next, Request};
+    use super::{Access, Arc, Auth, BoxFuture, Call, Error, Get, Next, Reply, Request};
 
     pub(super) type Layer<R> =
         Arc<dyn Fn(R, Next<R>) -> BoxFuture<'static, Result<<R as Request>::Answer, Error>> + Send + Sync>;
@@ -122,6 +153,16 @@ mod private {
         fn layers(layers: &mut Layers) -> &mut Vec<Layer<Self>>
         where
             Self: Request;
+
+        /// The error that an answer is, if it is one.
+        #[doc(hidden)]
+        fn failure(answer: &Self::Answer) -> Option<&Error>
+        where
+            Self: Request,
+        {
+            let _ = answer;
+            None
+        }
     }
 
     impl Layered for Get {
@@ -140,11 +181,19 @@ mod private {
         fn layers(layers: &mut Layers) -> &mut Vec<Layer<Self>> {
             &mut layers.calls
         }
+
+        fn failure(answer: &Reply) -> Option<&Error> {
+            answer.failure()
+        }
     }
 
     impl Layered for Auth {
         fn layers(layers: &mut Layers) -> &mut Vec<Layer<Self>> {
             &mut layers.auths
+        }
+
+        fn failure(answer: &Reply) -> Option<&Error> {
+            answer.failure()
         }
     }
 }

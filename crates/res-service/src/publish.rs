@@ -270,7 +270,8 @@ impl Service {
             count(&self.statistics().internal_error_replies);
             tracing::error!(res.resource = %name, error.cause = error.cause_chain(), "a request failed: {error}");
         } else {
-            tracing::debug!(res.resource = %name, error.cause = error.cause_chain(), "a request was refused: {error}");
+            // Its message may quote what the client sent.
+            tracing::debug!(res.resource = %name, error.code = %error.code, error.cause = error.cause_chain(), "a request was refused");
         }
     }
 }

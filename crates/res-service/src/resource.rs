@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use crate::error::Error;
 use crate::middleware::{Layers, Next, Request};
 use crate::name::{is_method, is_part};
+use crate::observe::{Observer, observed};
 use crate::pattern::Pattern;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get};
@@ -206,6 +207,7 @@ impl Resource {
         self,
         service_access: Option<&Handler<Access, Grant>>,
         service_layers: &Layers,
+        observer: Option<&Observer>,
     ) -> Result<Definition, String> {
         let pattern = Pattern::parse(&self.pattern)?;
         let of_resource = |what: &str, template: &str| -> Result<Pattern, String> {
@@ -249,14 +251,19 @@ impl Resource {
             (self.changes_per_second_max > 0).then(|| Duration::from_secs(1) / self.changes_per_second_max);
         let mut layers = service_layers.and(&self.layers);
         let access = match access {
-            AccessRule::Handler(handler) => AccessRule::Handler(traced(layers.around(handler))),
+            AccessRule::Handler(handler) => {
+                let handler = traced(layers.around(handler));
+                AccessRule::Handler(observed(handler, observer, &self.pattern, None))
+            }
             rule => rule,
         };
         Ok(Definition {
-            get: self.get.map(|handler| traced(layers.around(handler))),
+            get: self
+                .get
+                .map(|handler| observed(traced(layers.around(handler)), observer, &self.pattern, None)),
             access,
-            calls: Methods::new(&self.pattern, self.calls, &mut layers)?,
-            auths: Methods::new(&self.pattern, self.auths, &mut layers)?,
+            calls: Methods::new(&self.pattern, self.calls, &mut layers, observer)?,
+            auths: Methods::new(&self.pattern, self.auths, &mut layers, observer)?,
             owner,
             group,
             pace,
@@ -351,10 +358,11 @@ impl<R: Request<Answer = Reply>> Methods<R> {
         pattern: &str,
         handlers: Vec<(String, Handler<R, Reply>)>,
         layers: &mut Layers,
+        observer: Option<&Observer>,
     ) -> Result<Self, String> {
         let mut methods = Self { named: HashMap::default(), other: None };
         for (method, handler) in handlers {
-            let handler = traced(layers.around(handler));
+            let handler = observed(traced(layers.around(handler)), observer, pattern, Some(&method));
             let twice = if method == "*" {
                 methods.other.replace(handler).is_some()
             } else if is_method(&method) {
@@ -387,7 +395,7 @@ mod tests {
     use super::*;
 
     fn refused(resource: Resource) -> String {
-        resource.define(None, &Layers::default()).expect_err("a wrong declaration is refused")
+        resource.define(None, &Layers::default(), None).expect_err("a wrong declaration is refused")
     }
 
     #[test]
@@ -417,7 +425,7 @@ mod tests {
     fn keys_groups_and_resets_follow_from_the_owner() {
         let section = Resource::new("event.$event.section.$section")
             .owned_by("event.$event")
-            .define(None, &Layers::default())
+            .define(None, &Layers::default(), None)
             .expect("valid");
         let name = "tickets.event.evt_1.section.s1";
         assert_eq!(section.key(name).as_deref(), Some("event.evt_1"));
@@ -429,8 +437,10 @@ mod tests {
         );
         assert_eq!(section.reset_pattern("tickets", "name.1"), None);
 
-        let order =
-            Resource::new("order.$id").owned_by_name(16).define(None, &Layers::default()).expect("valid");
+        let order = Resource::new("order.$id")
+            .owned_by_name(16)
+            .define(None, &Layers::default(), None)
+            .expect("valid");
         let key = order.key("tickets.order.o1").expect("owned");
         assert_eq!(order.reset_pattern("tickets", &key).as_deref(), Some("tickets.order.*"));
         assert_eq!(order.reset_pattern("tickets", "name.16"), None);

@@ -18,6 +18,8 @@ mod documents;
 mod fuzz;
 #[path = "it/gateway.rs"]
 mod gateway;
+#[path = "it/observing.rs"]
+mod observing;
 #[path = "it/ordering.rs"]
 mod ordering;
 #[path = "it/ownership.rs"]

@@ -89,7 +89,7 @@ pub(super) fn begin_read(
     let name_end = subject.as_str().len();
     let definition = Arc::clone(&route.definition);
     let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
-    let span = tracing::debug_span!("get", res.resource = %route.name);
+    let span = tracing::debug_span!("request", res.kind = "get", res.resource = %route.name);
     begin(service, span, || handler(Get { target, query }))
 }
 
