@@ -217,14 +217,23 @@ async fn call(service: &Service, mut message: Message, reply: Subject) {
         return service.answer_busy(reply).await;
     };
     let (subject, payload) = (message.subject, message.payload);
+    let in_order =
+        target.definition.calls_in_order.then(|| Route::new(Arc::clone(&target.definition), target.name()));
     let mut asked = Asked { subject, is_http: false, reply, name_end: end, slot };
     let rest = match Call::parse(target, &payload) {
         Ok(request) => {
             asked.is_http = request.is_http();
-            respond(service, &handler, request, asked)
+            let Some(route) = in_order else { return go_on(respond(service, &handler, request, asked)) };
+            let job = Job::Call(Box::new(move |service| respond(service, &handler, request, asked)));
+            return service.groups().push_and_begin(service, &route.group, job);
         }
         Err(error) => answer(service, asked, Err(error)),
     };
+    go_on(rest);
+}
+
+/// Sees to it that what must be waited for is done.
+fn go_on(rest: Option<Rest>) {
     if let Some(rest) = rest {
         tokio::spawn(rest);
     }

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::handling::Rest;
 use crate::in_flight::Slot;
 use crate::ownership::Term;
 use crate::resource::Definition;
@@ -43,12 +44,25 @@ impl Route {
     }
 }
 
+/// Does what can be done without waiting, and gives back the rest.
+type Begin = Box<dyn FnOnce(&Service) -> Option<Rest> + Send>;
+
 /// A piece of work of a group.
 pub(crate) enum Job {
     Get(IncomingGet),
+    /// A call that is served in order.
+    Call(Begin),
     Refresh(Route),
-    Query { route: Route, query: Box<str>, reply: Subject, slot: Slot },
-    Delete { route: Route, done: oneshot::Sender<Result<(), Error>> },
+    Query {
+        route: Route,
+        query: Box<str>,
+        reply: Subject,
+        slot: Slot,
+    },
+    Delete {
+        route: Route,
+        done: oneshot::Sender<Result<(), Error>>,
+    },
 }
 
 /// Those who wait for a refresh to be published.
@@ -306,6 +320,14 @@ impl Groups {
                 tokio::spawn(async move { begin_work(&service, &group, job) });
             }
             None => {}
+        }
+    }
+
+    /// Tells when the next refresh that begins has been published.
+    pub(crate) fn await_refresh(&self, route: &Route, term: Term, waiter: Waiter) {
+        match self.lock().entry(route, term) {
+            Some(entry) => entry.waiters.push(waiter),
+            None => drop(waiter.send(Ok(()))),
         }
     }
 

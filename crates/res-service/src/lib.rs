@@ -36,6 +36,7 @@ mod strict;
 #[cfg(feature = "test-kit")]
 pub mod test_kit;
 mod trace;
+mod turn;
 mod value;
 mod watched;
 mod worker;

@@ -17,6 +17,7 @@ use crate::reply::error_json;
 use crate::service::Service;
 use crate::statistics::count;
 use crate::trace::TraceContext;
+use crate::turn;
 
 /// Patterns in one reset message.
 const PATTERNS_PER_RESET: usize = 500;
@@ -68,6 +69,9 @@ impl Service {
             self.publish_reset(&[name], &[]).await;
             return Ok(());
         };
+        if turn::is_of(&route.group) {
+            return turn::delete(self, &route).await;
+        }
         let (done, deleted) = oneshot::channel();
         let group = Arc::clone(&route.group);
         self.groups().push(self, &group, Job::Delete { route, done });

@@ -63,6 +63,7 @@ pub struct Resource {
     owner: Owner,
     group: Option<String>,
     changes_per_second_max: u32,
+    calls_in_order: bool,
     layers: Layers,
 }
 
@@ -87,6 +88,7 @@ impl Resource {
             owner: Owner::Nobody,
             group: None,
             changes_per_second_max: CHANGES_PER_SECOND_DEFAULT,
+            calls_in_order: false,
             layers: Layers::default(),
         }
     }
@@ -181,6 +183,18 @@ impl Resource {
         self
     }
 
+    /// Serves the calls of a group one after the other, in the order in which they came to this replica, and in one queue
+    /// with the group's gets and changes: for state in memory that a call reads and then changes. A
+    /// [`Service::refresh_now`](crate::Service::refresh_now) within such a call is published before anything else of the
+    /// group is done. By default calls run side by side.
+    ///
+    /// Calls come to any replica, so with several of them only the truth behind all of them can put calls in order.
+    #[must_use]
+    pub fn calls_in_order(mut self) -> Self {
+        self.calls_in_order = true;
+        self
+    }
+
     /// How many changes of one resource are published per second at most; 0 is without limit, the default is 20.
     /// A change after a pause goes out at once; of those that wait, the last state wins.
     #[must_use]
@@ -266,6 +280,7 @@ impl Resource {
             auths: Methods::new(&self.pattern, self.auths, &mut layers, observer)?,
             owner,
             group,
+            calls_in_order: self.calls_in_order,
             pace,
             pattern,
         })
@@ -281,6 +296,7 @@ pub(crate) struct Definition {
     pub(crate) auths: Methods<Auth>,
     pub(crate) owner: DefinedOwner,
     pub(crate) group: Option<Pattern>,
+    pub(crate) calls_in_order: bool,
     /// Least time between two changes of one resource.
     pub(crate) pace: Option<Duration>,
 }

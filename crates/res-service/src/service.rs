@@ -29,6 +29,7 @@ use crate::rounds::{self, Lives};
 use crate::router;
 use crate::statistics::{Statistics, count};
 use crate::trace::{TraceContext, within};
+use crate::turn;
 use crate::watched::Watched;
 
 #[cfg(feature = "test-kit")]
@@ -214,6 +215,9 @@ impl Service {
         let term = route.key.as_deref().and_then(|key| self.ownership().term(key));
         let Some(term) = term else { return self.refresh(resource_id).await };
         count(&self.statistics().refreshes);
+        if turn::is_of(&route.group) {
+            return turn::refresh(self, &route, term).await;
+        }
         let (sender, receiver) = oneshot::channel();
         self.groups().refresh_now(self, &route, term, sender);
         // A dropped sender means that the resource was given up: the reset that goes with it takes over.

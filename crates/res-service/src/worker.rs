@@ -21,6 +21,7 @@ use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
 use crate::trace::within;
+use crate::turn;
 
 mod get;
 
@@ -58,6 +59,7 @@ pub(crate) async fn work(service: Service, group: Arc<str>, mut rest: Option<Res
 fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
     let begin = || match job {
         Job::Get(get) => get::serve(service, get),
+        Job::Call(begin) => turn::take(group, || begin(service)),
         Job::Refresh(route) => {
             let service = service.clone();
             Some(async move { run_refresh(&service, &route).await }.boxed())
@@ -96,7 +98,7 @@ async fn read(
     }
 }
 
-async fn run_refresh(service: &Service, route: &Route) {
+pub(crate) async fn run_refresh(service: &Service, route: &Route) {
     let Some(started) = service.groups().begin_refresh(route) else { return };
     let term = started.term;
     if !lasts(service, route, term) {
@@ -223,7 +225,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
     drop(slot);
 }
 
-async fn run_delete(service: &Service, route: &Route, done: oneshot::Sender<Result<(), Error>>) {
+pub(crate) async fn run_delete(service: &Service, route: &Route, done: oneshot::Sender<Result<(), Error>>) {
     let term = route.key.as_deref().and_then(|key| service.ownership().term(key));
     let outcome = match term {
         Some(term) => {

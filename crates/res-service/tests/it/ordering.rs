@@ -1,12 +1,13 @@
 //! The order of what one resource says, under load.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_nats::Message;
 use bytes::Bytes;
 use futures::StreamExt;
-use res_service::{Builder, Call, Get, Model, Reply, Resource};
+use res_service::{Builder, Call, Error, Get, Model, Reply, Resource};
 use serde_json::{Value, json};
 
 use crate::world::{PATIENCE, World, round_trip};
@@ -82,4 +83,81 @@ async fn t12_e01_a_thousand_calls_gets_and_refreshes_of_one_resource_stay_in_ord
 fn seq(message: &Message, at: &str) -> Option<u64> {
     let payload: Value = serde_json::from_slice(&message.payload).unwrap();
     payload.pointer(at).and_then(Value::as_u64)
+}
+
+/// A model whose only state is in memory: what a call reads must still be so when it writes.
+fn register(values: &Arc<Mutex<Vec<u64>>>, overtaken: &Arc<AtomicBool>) -> Resource {
+    let (read, write, overtaken) = (Arc::clone(values), Arc::clone(values), Arc::clone(overtaken));
+    Resource::model("register.$id", move |_: Get| {
+        let values = read.lock().unwrap().clone();
+        async move { Model::from_serialize(&json!({ "length": values.len(), "last": values.last() })) }
+    })
+    .owned_by_name(1)
+    .group("register")
+    .changes_per_second_max(0)
+    .calls_in_order()
+    .call("append", move |call: Call| {
+        let (values, overtaken) = (Arc::clone(&write), Arc::clone(&overtaken));
+        async move {
+            let value: u64 = call.params()?;
+            let length = values.lock().unwrap().len();
+            tokio::time::sleep(Duration::from_millis(value % 3)).await;
+            {
+                let mut now = values.lock().unwrap();
+                overtaken.fetch_or(now.len() != length, Ordering::SeqCst);
+                now.push(value);
+            }
+            call.service().refresh_now(call.name()).await?;
+            Reply::result(&value)
+        }
+    })
+    .call("remove", |call: Call| async move {
+        call.service().delete(call.name()).await?;
+        Ok(Reply::null())
+    })
+    .call("fail", |_: Call| async { Err::<Reply, _>(Error::custom("test.failed", "Failed")) })
+    .call("panic", |_: Call| async { panic!("on purpose") })
+    .call("hang", |_: Call| std::future::pending())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_in_order_never_overtake_and_each_change_comes_before_its_answer() {
+    let world = World::new().await;
+    let (values, overtaken) = (Arc::default(), Arc::default());
+    let builder = Builder::new("test").handler_time_max(Duration::from_millis(300));
+    let service = builder.resource(register(&values, &overtaken)).start(world.connect().await).await.unwrap();
+    assert_eq!(world.ask("get.test.register.a", "{}").await["result"]["model"]["length"], 0);
+    let gateway = world.connect().await;
+    let mut everything = gateway.subscribe(">").await.unwrap();
+    round_trip(&gateway).await;
+    for value in 1..=200 {
+        // What goes wrong in one call is no matter of the next.
+        let wrong = ["fail", "panic", "hang"].get(value / 50).filter(|_| value % 50 == 0);
+        if let Some(method) = wrong {
+            gateway
+                .publish_with_reply(format!("call.test.register.a.{method}"), "wrong", "{}".into())
+                .await
+                .unwrap();
+        }
+        let payload = format!("{{\"params\":{value}}}");
+        gateway.publish_with_reply("call.test.register.a.append", "called", payload.into()).await.unwrap();
+    }
+    let (mut changed, mut answered) = (0, 0);
+    while answered < 200 {
+        let message = tokio::time::timeout(PATIENCE, everything.next()).await;
+        let message = message.unwrap_or_else(|_| panic!("changed {changed}, answered {answered}")).unwrap();
+        let payload: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
+        match message.subject.as_str() {
+            "event.test.register.a.change" => changed = payload["values"]["last"].as_u64().unwrap(),
+            "called" => {
+                answered += 1;
+                assert_eq!((payload["result"].as_u64(), changed), (Some(answered), answered), "{message:?}");
+            }
+            _ => {}
+        }
+    }
+    assert!(!overtaken.load(Ordering::SeqCst), "no call changed what another had read");
+    assert_eq!(*values.lock().unwrap(), (1..=200).collect::<Vec<u64>>());
+    assert_eq!(world.ask("call.test.register.a.remove", "{}").await, json!({"result": null}));
+    service.stop(PATIENCE).await.unwrap();
 }
