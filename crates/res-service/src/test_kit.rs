@@ -22,10 +22,13 @@
 //! | `< {"result":1}` | the answer to the last request |
 //! | `< timeout:"10000"` | a pre-response to the last request |
 //! | `>1 call.…` and `<1 {…}` | a request with a number, and its answer: for several at a time |
+//! | `<~ …` | the same as `<`, in any order with the `<~` lines next to it |
 //! | `# …` | a comment; empty lines are nothing either |
 //! | anything else | continues the line before it |
 //!
-//! What the service says must come in this order, all of it, and nothing besides. Payloads are compared as JSON values:
+//! What the service says must come in this order, all of it, and nothing besides. (A change that a handler announces with
+//! [`Service::refresh`] goes out by itself, before the answer or after it: write both with `<~`. With
+//! [`Service::refresh_now`] it is before the answer.) Payloads are compared as JSON values:
 //! the order of members and the way numbers are written do not matter. At the end of a transcript the kit waits until
 //! the service has done what it was asked for, also refreshes that wait for their time, and lets the server echo; by
 //! then nothing more may have come.

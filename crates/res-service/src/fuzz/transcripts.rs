@@ -13,6 +13,9 @@ fn transcript() -> impl Strategy<Value = String> {
     let arrow = prop::sample::select(vec![
         ">",
         "<",
+        "<~",
+        "<~1",
+        ">~",
         ">1",
         "<1",
         "<timeout:",

@@ -41,8 +41,8 @@ struct Progress {
 
 /// Where it differs, and how.
 struct Difference {
-    /// The step; `None` is the end.
-    step: Option<usize>,
+    /// The steps that were expected, in any order if there are several; none is the end.
+    steps: Vec<usize>,
     said: String,
     differences: Vec<String>,
 }
@@ -64,18 +64,24 @@ impl Play<'_> {
     }
 
     async fn steps(&self, progress: &mut Progress) -> Result<(), Difference> {
-        for (index, step) in self.transcript.steps.iter().enumerate() {
-            match &step.what {
-                What::Request { subject, payload } => {
-                    let sent = self.send(subject, payload.as_ref(), &progress.known).await;
-                    progress.requests[index] = Some(sent.map_err(|reason| Difference {
-                        step: Some(index),
-                        said: format!("    nothing, as this cannot be sent: {reason}"),
-                        differences: Vec::new(),
-                    })?);
+        let steps = &self.transcript.steps;
+        let mut index = 0;
+        while index < steps.len() {
+            let mut next = index + 1;
+            if let What::Request { subject, payload } = &steps[index].what {
+                let sent = self.send(subject, payload.as_ref(), &progress.known).await;
+                progress.requests[index] = Some(sent.map_err(|reason| Difference {
+                    steps: vec![index],
+                    said: format!("    nothing, as this cannot be sent: {reason}"),
+                    differences: Vec::new(),
+                })?);
+            } else {
+                if steps[index].in_any_order {
+                    next += steps[next..].iter().take_while(|step| step.in_any_order).count();
                 }
-                _ => self.expect(index, step, progress).await?,
+                self.expect((index..next).collect(), progress).await?;
             }
+            index = next;
         }
         self.nothing_follows(progress).await
     }
@@ -91,32 +97,47 @@ impl Play<'_> {
         self.wire.request(&subject, payload).await
     }
 
-    async fn expect(&self, index: usize, step: &Step, progress: &mut Progress) -> Result<(), Difference> {
-        let deadline = Instant::now() + self.patience;
-        loop {
+    /// Takes messages until each of these steps has had its own.
+    async fn expect(&self, mut steps: Vec<usize>, progress: &mut Progress) -> Result<(), Difference> {
+        let mut deadline = Instant::now() + self.patience;
+        while !steps.is_empty() {
             let seen = self.wire.next(deadline.saturating_duration_since(Instant::now())).await;
             let Some(seen) = seen else {
                 let said = format!("    nothing within {:?}{}", self.patience, self.still_at_work());
-                return Err(Difference { step: Some(index), said, differences: Vec::new() });
+                return Err(Difference { steps, said, differences: Vec::new() });
             };
-            let Some(differences) = self.compared(step, &seen, progress) else { continue };
-            if differences.is_empty() {
-                return Ok(());
-            }
-            if may_be_passed_over(&seen, self.wire, self.services) {
-                progress.pass_over(self.line_of(&seen, progress));
+            if matches!(seen.source, Source::Echo(_)) {
                 continue;
             }
-            let said = format!("    {}", self.line_of(&seen, progress));
-            return Err(Difference { step: Some(index), said, differences });
+            let mut found = Vec::new();
+            let mut fits = None;
+            for (place, step) in steps.iter().enumerate() {
+                let differences = self.compared(&self.transcript.steps[*step], &seen, progress);
+                if differences.is_empty() {
+                    fits = Some(place);
+                    break;
+                }
+                found.push(differences);
+            }
+            if let Some(place) = fits {
+                steps.remove(place);
+                deadline = Instant::now() + self.patience;
+            } else if may_be_passed_over(&seen, self.wire, self.services) {
+                progress.pass_over(self.line_of(&seen, progress));
+            } else {
+                let said = format!("    {}", self.line_of(&seen, progress));
+                // Of several, none is the one that was meant.
+                let differences = if found.len() == 1 { found.remove(0) } else { Vec::new() };
+                return Err(Difference { steps, said, differences });
+            }
         }
+        Ok(())
     }
 
-    /// What differs between a line and a message; `None` if the message is an echo, which nobody sees.
-    fn compared(&self, step: &Step, seen: &Seen, progress: &mut Progress) -> Option<Vec<String>> {
-        let other = |what: &str| Some(vec![what.to_owned()]);
+    /// What differs between a line and a message.
+    fn compared(&self, step: &Step, seen: &Seen, progress: &mut Progress) -> Vec<String> {
+        let other = |what: &str| vec![what.to_owned()];
         match (&step.what, &seen.source) {
-            (_, Source::Echo(_)) => None,
             (What::Published { subject, payload }, Source::Subject(said)) => {
                 let mut known = progress.known.clone();
                 if !matches_subject(subject, said, &mut known) {
@@ -126,7 +147,7 @@ impl Play<'_> {
                 if found.is_empty() {
                     progress.known = known;
                 }
-                Some(found)
+                found
             }
             (What::Published { .. }, Source::Answer(_)) => {
                 other("an answer came before what is expected to be published")
@@ -140,17 +161,17 @@ impl Play<'_> {
                 other("the answer to another request")
             }
             (What::Answer { json, .. }, _) => {
-                Some(payload_differences(Some(json), &seen.payload, &mut progress.known))
+                payload_differences(Some(json), &seen.payload, &mut progress.known)
             }
-            (What::PreResponse { text, .. }, _) if seen.payload == text.as_bytes() => Some(Vec::new()),
+            (What::PreResponse { text, .. }, _) if seen.payload == text.as_bytes() => Vec::new(),
             (What::PreResponse { .. }, _) => other("another text"),
-            (What::Request { .. }, _) => None,
+            (What::Request { .. }, _) | (_, Source::Echo(_)) => other("nothing to compare"),
         }
     }
 
     /// Waits until the services have done all they were asked for; then whatever they said must have had a line.
     async fn nothing_follows(&self, progress: &mut Progress) -> Result<(), Difference> {
-        let end = |said: String| Difference { step: None, said, differences: Vec::new() };
+        let end = |said: String| Difference { steps: Vec::new(), said, differences: Vec::new() };
         let deadline = Instant::now() + self.patience;
         until_done(self.wire, self.services, deadline).await.map_err(|left| {
             end(format!(
@@ -161,8 +182,7 @@ impl Play<'_> {
         })?;
         let mark = mark(self.wire, self.services).await.map_err(|reason| end(format!("    {reason}")))?;
         loop {
-            let left = deadline.max(Instant::now() + LOOK_EVERY).saturating_duration_since(Instant::now());
-            let Some(seen) = self.wire.next(left).await else {
+            let Some(seen) = self.wire.next(self.patience).await else {
                 return Err(end("    the server did not echo".to_owned()));
             };
             if seen.source == Source::Echo(mark) {
@@ -223,9 +243,9 @@ impl Play<'_> {
     /// What the transcript expects, what came instead, and what lies around it.
     async fn picture(&self, difference: &Difference, progress: &mut Progress) -> String {
         let steps = &self.transcript.steps;
-        let at = difference.step.unwrap_or(steps.len());
-        let mut picture = match difference.step {
-            Some(step) => format!("the transcript differs in line {}:\n", steps[step].line),
+        let at = difference.steps.first().copied().unwrap_or(steps.len());
+        let mut picture = match steps.get(at) {
+            Some(step) => format!("the transcript differs in line {}:\n", step.line),
             None => "the transcript differs after its last line:\n".to_owned(),
         };
         let first = at.saturating_sub(SHOWN_LINES_MAX);
@@ -235,9 +255,17 @@ impl Play<'_> {
         for step in &steps[first..at] {
             let _ = writeln!(picture, "  {:>4}  {}", step.line, shown(&step.text));
         }
-        let expected =
-            difference.step.map_or_else(|| "nothing more".to_owned(), |step| steps[step].text.clone());
-        let _ = writeln!(picture, "expected:\n    {expected}\nsaid instead:\n{}", difference.said);
+        let mut expected: Vec<&str> =
+            difference.steps.iter().map(|step| steps[*step].text.as_str()).collect();
+        if expected.is_empty() {
+            expected.push("nothing more");
+        }
+        let _ = writeln!(
+            picture,
+            "expected:\n    {}\nsaid instead:\n{}",
+            expected.join("\n    "),
+            difference.said
+        );
         for found in &difference.differences {
             let _ = writeln!(picture, "        {found}");
         }

@@ -30,6 +30,8 @@ pub(crate) struct Step {
     pub(crate) line: usize,
     /// As it was written, in one line.
     pub(crate) text: String,
+    /// Whether it may change places with those beside it of which the same holds.
+    pub(crate) in_any_order: bool,
     pub(crate) what: What,
 }
 
@@ -110,6 +112,8 @@ impl Reader {
     fn read(&mut self, lines: &Lines) -> Result<(), Wrong> {
         let wrong = |reason: String| Wrong { line: lines.first, reason };
         let (arrow, rest) = lines.text.split_at(1);
+        let after_tilde = rest.strip_prefix('~').filter(|_| arrow == "<");
+        let (in_any_order, rest) = (after_tilde.is_some(), after_tilde.unwrap_or(rest));
         let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
         let (number, rest) = rest.split_at(digits);
         let number = match number {
@@ -144,7 +148,7 @@ impl Reader {
             What::Published { subject, payload }
         };
         let text = lines.text.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        self.steps.push(Step { line: lines.first, text, what });
+        self.steps.push(Step { line: lines.first, text, in_any_order, what });
         Ok(())
     }
 
@@ -250,7 +254,8 @@ mod tests {
             < {"result": "a  b"}
             >7 get.a.b
             > $inbox {}
-            <7 {"result": null}
+            <~7 {"result": null}
+            <~event.x.change {}
             "#,
         )
         .expect("a transcript");
@@ -266,10 +271,13 @@ mod tests {
                 &What::Request { subject: text("get.a.b"), payload: None },
                 &What::Request { subject: text("$inbox"), payload: Some(json!({})) },
                 &What::Answer { request: 4, json: json!({"result": null}) },
+                &What::Published { subject: text("event.x.change"), payload: Some(json!({})) },
             ]
         );
+        let in_any_order = transcript.steps.iter().filter(|step| step.in_any_order).map(|step| step.line);
+        assert_eq!(in_any_order.collect::<Vec<_>>(), [12, 13]);
         let lines: Vec<usize> = transcript.steps.iter().map(|step| step.line).collect();
-        assert_eq!(lines, [4, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(lines, [4, 7, 8, 9, 10, 11, 12, 13]);
         assert_eq!(transcript.steps[0].text, r#"> call.a.b.c {"params": {"by": 1}}"#);
     }
 
