@@ -11,7 +11,8 @@ use tokio::sync::Notify;
 use crate::jitter;
 use crate::service::Service;
 
-/// Acquisitions within this time go out in one reset.
+/// What comes within this time goes out in one reset. A gateway looks for each reset through everything that it has,
+/// and one that falls behind in this leaves NATS and disconnects all its clients.
 const GATHER_TIME: Duration = Duration::from_millis(20);
 /// Pauses before the same is said once more. Until the broker gives up a replica that is frozen or cut off, it is sent
 /// its part of the questions and answers none; a gateway that asked it keeps an old state, and hears of no change made
@@ -26,6 +27,8 @@ const FOLLOW_UPS_MAX: u32 = 40;
 #[derive(Default)]
 pub(crate) struct Resets {
     pending: Mutex<BTreeSet<String>>,
+    /// Resources that were given up, and are not followed any more.
+    given_up: Mutex<BTreeSet<Arc<str>>>,
     wake: Notify,
     failing: Mutex<HashMap<Arc<str>, Failing>>,
 }
@@ -44,13 +47,28 @@ impl Resets {
         self.wake.notify_one();
     }
 
+    /// Plans one reset of resources that are no longer remembered: a gateway that has one of them asks for it again,
+    /// and then it is.
+    pub(crate) fn given_up(&self, names: impl IntoIterator<Item = Arc<str>>) {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+        self.wake.notify_one();
+    }
+
     /// Publishes what was planned, as long as the service lives.
     pub(crate) async fn run(service: Service) {
         loop {
             service.resets().wake.notified().await;
             tokio::time::sleep(GATHER_TIME).await;
+            let given_up = std::mem::take(
+                &mut *service.resets().given_up.lock().unwrap_or_else(PoisonError::into_inner),
+            );
+            let given_up: Vec<&str> = given_up.iter().map(AsRef::as_ref).collect();
+            service.publish_reset(&given_up, &[]).await;
             let mut patterns =
                 std::mem::take(&mut *service.resets().pending.lock().unwrap_or_else(PoisonError::into_inner));
+            if patterns.is_empty() {
+                continue;
+            }
             let everything = format!("{}.>", service.name());
             if patterns.contains(&everything) {
                 patterns.retain(|pattern| *pattern == everything || pattern == service.name());

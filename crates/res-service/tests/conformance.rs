@@ -2,6 +2,8 @@
 //! themselves are in `conformance/*.test.mjs`; this starts what they need and runs them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "shared/gateway.rs"]
+mod gateway;
 #[path = "shared/nats.rs"]
 mod nats;
 #[path = "shared/programs.rs"]
@@ -13,8 +15,6 @@ mod access;
 mod answers;
 #[path = "conformance/control.rs"]
 mod control;
-#[path = "conformance/gateway.rs"]
-mod gateway;
 #[path = "conformance/node.rs"]
 mod node;
 #[path = "conformance/queries.rs"]

@@ -37,22 +37,10 @@ pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
     if let Some(term) = term {
         let evicted = service.groups().begin_get(service, &get.route, term);
         if !evicted.is_empty() {
-            let service = service.clone();
-            let reset_and_read = async move {
-                reset(&service, &evicted).await;
-                if let Some(rest) = read(&service, get, Some(term)) {
-                    rest.await;
-                }
-            };
-            return Some(reset_and_read.boxed());
+            service.resets().given_up(evicted);
         }
     }
     read(service, get, term)
-}
-
-async fn reset(service: &Service, names: &[Arc<str>]) {
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    service.publish_reset(&names, &[]).await;
 }
 
 /// Asks the handler and goes on with what it says.
@@ -130,7 +118,7 @@ fn conclude(
                 if let Some(rest) = answer(&service, get, snapshot.get_reply()) {
                     rest.await;
                 }
-                reset(&service, &[name]).await;
+                service.resets().given_up([name]);
             };
             Some(answer_and_reset.boxed())
         }

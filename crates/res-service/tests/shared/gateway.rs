@@ -60,9 +60,14 @@ impl Gateway {
         }
     }
 
-    /// Starts it again after [`Gateway::kill`], at its old address.
+    /// Whether it runs no more: it was killed, or it ended by itself, as it does when NATS is gone.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some())
+    }
+
+    /// Starts it again after its end, at its old address.
     pub(crate) async fn start_again(&mut self) -> Result<(), String> {
-        assert!(self.process.is_none(), "the gateway runs already");
+        assert!(self.has_ended(), "the gateway runs already");
         self.launch().await
     }
 
@@ -101,7 +106,8 @@ async fn preflight(address: &str) -> std::io::Result<()> {
     if answer == *b"HTTP/1.1 200" { Ok(()) } else { Err(std::io::Error::other("not 200")) }
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on at this moment.
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = PORT_FIRST + u16::try_from(RandomState::new().build_hasher().finish() % PORTS).unwrap();
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
