@@ -3,10 +3,12 @@
 //
 //	entry probe URL...                 exit 0 when every URL answers (http://…: a status below 400; tcp://host:port: it accepts)
 //	entry probe --first URL URL...     until the first URL has answered once, only that counts; then only the others
+//	entry pages ADDRESS                serves the page that people see while a service behind the edge is away
 //	entry run NAME=FILE... -- PROGRAM  puts the content of each file into the environment, then becomes the program
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +27,9 @@ const (
 	secretBytesMax  = 500 * 1024 // what Swarm allows a secret to have
 )
 
+//go:embed away.html
+var awayPage []byte
+
 // readyMark is where a probe remembers that the program was ready once; it goes away with the container.
 var readyMark = filepath.Join(os.TempDir(), "livehouse-was-ready")
 
@@ -37,15 +42,17 @@ func main() {
 
 func command(arguments []string) error {
 	if len(arguments) == 0 {
-		return errors.New("say `probe URL...` or `run NAME=FILE... -- PROGRAM`")
+		return errors.New("say `probe URL...`, `run NAME=FILE... -- PROGRAM` or `pages ADDRESS`")
 	}
 	switch arguments[0] {
 	case "probe":
 		return probe(arguments[1:])
 	case "run":
 		return run(arguments[1:])
+	case "pages":
+		return pages(arguments[1:])
 	default:
-		return fmt.Errorf("unknown command %q: say probe or run", arguments[0])
+		return fmt.Errorf("unknown command %q: say probe, run or pages", arguments[0])
 	}
 }
 
@@ -95,6 +102,28 @@ func ask(address string) error {
 		return fmt.Errorf("%s answers %s", address, answer.Status)
 	}
 	return nil
+}
+
+// pages answers everything with the same page; Traefik keeps the status of the answer it stands for.
+func pages(arguments []string) error {
+	if len(arguments) != 1 {
+		return errors.New("pages needs an address, such as :8080")
+	}
+	server := http.Server{
+		Addr:              arguments[0],
+		Handler:           http.HandlerFunc(away),
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      5 * time.Second,
+		IdleTimeout:       60 * time.Second,
+	}
+	return server.ListenAndServe()
+}
+
+func away(answer http.ResponseWriter, _ *http.Request) {
+	answer.Header().Set("Content-Type", "text/html; charset=utf-8")
+	answer.Header().Set("Cache-Control", "no-store")
+	answer.Header().Set("Retry-After", "5")
+	_, _ = answer.Write(awayPage)
 }
 
 // run replaces this process, so that signals reach the program itself.

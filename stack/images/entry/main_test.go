@@ -85,3 +85,11 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestThePageForWhatIsAwayIsNeverKept(t *testing.T) {
+	answer := httptest.NewRecorder()
+	away(answer, httptest.NewRequest(http.MethodGet, "/errors/503", nil))
+	if answer.Header().Get("Cache-Control") != "no-store" || !strings.Contains(answer.Body.String(), "<title>") {
+		t.Fatal(answer.Header(), answer.Body.String())
+	}
+}
