@@ -19,10 +19,14 @@ trap 'rm -rf "$work"' EXIT
 
 password() { openssl rand -hex 24; }
 
-# put NAME: keeps standard input as the secret NAME
+# put NAME: keeps standard input as the secret NAME. A word stays without a line's end: not every program cuts it off.
 put() {
-    local name=$1 full=${1}_v$version
-    cat >"$work/$name"
+    local name=$1 full=${1}_v$version content
+    content=$(cat)
+    case $content in
+    *$'\n'*) printf '%s\n' "$content" ;;
+    *) printf '%s' "$content" ;;
+    esac >"$work/$name"
     if [[ -n ${SECRETS_TO:-} ]]; then
         mkdir -p "$SECRETS_TO"
         mv "$work/$name" "$SECRETS_TO/$name"

@@ -6,9 +6,8 @@ LABEL org.opencontainers.image.title="livehouse-postgres" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${POSTGRES_VERSION}"
 COPY --chmod=0755 stack/images/postgres/livehouse-postgres /usr/local/bin/livehouse-postgres
-# Volumes take over owner and mode of these. The image itself already has procps' pgrep or gets it here.
-RUN if ! command -v pgrep >/dev/null; then apt-get update && apt-get install -y --no-install-recommends procps && rm -rf /var/lib/apt/lists/*; fi \
-    && install -d -o 999 -g 999 -m 0700 /var/lib/postgresql /backup
+# Volumes take over owner and mode of these.
+RUN install -d -o 999 -g 999 -m 0700 /var/lib/postgresql /backup
 ENV PATH=/usr/lib/postgresql/18/bin:$PATH
 USER 999:999
 ENTRYPOINT []
