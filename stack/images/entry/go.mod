@@ -1,0 +1,3 @@
+module livehouse.invalid/entry
+
+go 1.24
