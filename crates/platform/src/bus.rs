@@ -28,14 +28,22 @@ const DEAD_LETTER_AGE_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// Connects to NATS and keeps the condition of `nats` in `health` true. The first connection is retried in the
-/// background, so a service may start before its broker.
+/// background, so a service may start before its broker. User and password are those of the first server in `url` that
+/// has any (percent-encoded where they hold marks of a URL).
 pub async fn connect(url: &str, name: &str, health: Health) -> anyhow::Result<async_nats::Client> {
     let servers: Vec<async_nats::ServerAddr> = url
         .split(',')
         .map(|server| server.trim().parse())
         .collect::<Result<_, _>>()
         .context("the NATS URL is not valid: expected nats://host:port[,nats://host:port]")?;
-    let client = async_nats::ConnectOptions::new()
+    // The client itself passes over what a URL says of a user.
+    let account =
+        servers.iter().find_map(|server| Some((decoded(server.username()?), decoded(server.password()?))));
+    let options = match account {
+        Some((user, password)) => async_nats::ConnectOptions::with_user_and_password(user, password),
+        None => async_nats::ConnectOptions::new(),
+    };
+    let client = options
         .name(name)
         .retry_on_initial_connect()
         .ping_interval(Duration::from_secs(5))
@@ -73,6 +81,10 @@ pub async fn connect(url: &str, name: &str, health: Health) -> anyhow::Result<as
         .await
         .context("cannot connect to NATS")?;
     Ok(client)
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// How long [`ensure_streams`] waits for the broker: a command at a terminal should say that it is not there.
