@@ -39,8 +39,11 @@ impl World {
     async fn start(remembered_max: usize) -> Self {
         let nats = Broker::start().await;
         let client = nats.connect().await;
-        let replica =
-            Replica::start(&Configuration { remembered_max, ..Configuration::new(nats.url()) }).await;
+        // The later resets of the start, which heal everything, are not to come while the test runs.
+        let request_timeout = Duration::from_secs(600);
+        let configuration =
+            Configuration { remembered_max, request_timeout, ..Configuration::new(nats.url()) };
+        let replica = Replica::start(&configuration).await;
         let gateway = Gateway::start(&nats.url(), &[]).await;
         let mut random = Random(5);
         let mut sample: Vec<u64> = (0..SAMPLE).map(|_| random.below(RESOURCES)).collect();

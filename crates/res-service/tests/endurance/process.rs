@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -52,6 +53,19 @@ impl Replica {
     pub(crate) async fn statistics(&mut self) -> HashMap<String, u64> {
         self.process.stdin.as_mut().unwrap().write_all(b"statistics\n").await.unwrap();
         serde_json::from_str(&self.line().await).unwrap()
+    }
+
+    /// Waits until it has got its share, and gateways ask it; gives for how many resources they did.
+    pub(crate) async fn owns_something(&mut self) -> u64 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let statistics = self.statistics().await;
+            match statistics["remembered"] {
+                0 => assert!(Instant::now() < deadline, "a replica owns nothing: {statistics:?}"),
+                remembered => return remembered,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// How much memory it has in use, in KiB.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::truth::{Connection, Question};
+use crate::truth::{Connection, Connections, Question};
 
 /// What such a process is told in its environment.
 pub(crate) const VARIABLE: &str = "RES_SERVICE_ENDURANCE";
@@ -31,6 +31,8 @@ pub(crate) struct Configuration {
     pub(crate) queue_capacity: usize,
     pub(crate) remembered_max: usize,
     pub(crate) handler_time_max: Duration,
+    /// What the service takes for the time that gateways wait; the resets that heal come after it.
+    pub(crate) request_timeout: Duration,
 }
 
 impl Configuration {
@@ -43,6 +45,7 @@ impl Configuration {
             queue_capacity: 4096,
             remembered_max: 1_000_000,
             handler_time_max: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(3),
         }
     }
 }
@@ -74,6 +77,7 @@ async fn start(configuration: Configuration) -> Result<Service, BoxError> {
         .queue_capacity(configuration.queue_capacity)
         .remembered_max(configuration.remembered_max)
         .handler_time_max(configuration.handler_time_max)
+        .request_timeout(configuration.request_timeout)
         .access(|_: Access| async { Ok(Grant::all()) })
         .resource(item())
         .resource(slow());
@@ -82,7 +86,7 @@ async fn start(configuration: Configuration) -> Result<Service, BoxError> {
         builder = builder.lease(KvLease::new(&jetstream, "endurance_owners", time_to_live).await?);
     }
     if let Some(address) = configuration.truth {
-        let truth = Arc::new(Connection::open(address).await?);
+        let truth = Arc::new(Connections::open(address).await?);
         builder = builder.resource(counter(&truth)).resource(list(&truth));
     }
     let notices = match configuration.truth {
@@ -110,7 +114,7 @@ async fn follow(service: Service, notices: Connection) {
 }
 
 async fn read<T>(
-    truth: &Connection,
+    truth: &Connections,
     get: &Get,
     state: impl Fn(&serde_json::Value) -> Result<T, Error>,
 ) -> Result<T, Error> {
@@ -120,7 +124,7 @@ async fn read<T>(
     }
 }
 
-fn counter(truth: &Arc<Connection>) -> Resource {
+fn counter(truth: &Arc<Connections>) -> Resource {
     #[derive(Deserialize)]
     struct Add {
         call: String,
@@ -144,7 +148,7 @@ fn counter(truth: &Arc<Connection>) -> Resource {
     })
 }
 
-fn list(truth: &Arc<Connection>) -> Resource {
+fn list(truth: &Arc<Connections>) -> Resource {
     let truth = Arc::clone(truth);
     Resource::collection("list.$number", move |get: Get| {
         let truth = Arc::clone(&truth);

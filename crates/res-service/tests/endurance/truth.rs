@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use res_service::BoxError;
 use serde::{Deserialize, Serialize};
@@ -11,8 +13,14 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
+use crate::load::Random;
+
 /// Notices that a replica may be behind; one that is further behind loses its connection, and ends.
 const NOTICES_MAX: usize = 65_536;
+/// From reading a state to its arrival, in milliseconds.
+const READ_TIME_MAX: u64 = 8;
+/// Questions of one replica that are answered at the same time.
+const QUESTIONS_MAX: usize = 8;
 /// A list has at most so many items.
 const ITEMS_MAX: usize = 24;
 
@@ -134,7 +142,13 @@ impl Truth {
         let mut notices = self.notices.subscribe();
         while let Some(line) = lines.next_line().await? {
             let answer = match serde_json::from_str(&line)? {
-                Question::Read(name) => self.read(&name).unwrap_or_default(),
+                Question::Read(name) => {
+                    let state = self.read(&name).unwrap_or_default();
+                    // Whoever reads knows the state of some time ago.
+                    tokio::time::sleep(Duration::from_millis(Random(self.changes()).below(READ_TIME_MAX)))
+                        .await;
+                    state
+                }
                 Question::Add { counter, call, by } => json!(self.add(counter, call, by)),
                 Question::Notices => {
                     write.write_all(b"null\n").await?;
@@ -192,5 +206,25 @@ impl Connection {
         let mut name = String::new();
         let read = self.0.lock().await.read_line(&mut name).await;
         (read.ok()? > 0).then(|| name.trim().to_owned())
+    }
+}
+
+/// A replica's connections to the truth, used in turn.
+pub(crate) struct Connections {
+    all: Vec<Connection>,
+    next: AtomicUsize,
+}
+
+impl Connections {
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self, BoxError> {
+        let mut all = Vec::with_capacity(QUESTIONS_MAX);
+        for _ in 0..QUESTIONS_MAX {
+            all.push(Connection::open(address).await?);
+        }
+        Ok(Self { all, next: AtomicUsize::new(0) })
+    }
+
+    pub(crate) async fn ask(&self, question: &Question) -> Result<Value, BoxError> {
+        self.all[self.next.fetch_add(1, Ordering::Relaxed) % QUESTIONS_MAX].ask(question).await
     }
 }
