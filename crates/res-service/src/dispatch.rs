@@ -100,6 +100,10 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
                 Some(message) => {
                     taken += 1;
                     take(&service, kind, message).await;
+                    // The other way out is seen only when nothing waits here.
+                    if stops_with_the_service && service.is_stopping() {
+                        break;
+                    }
                 }
                 None => return,
             },

@@ -24,7 +24,7 @@ use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
 use crate::trace::TraceContext;
-use crate::worker::begin_work;
+use crate::worker::{begin_own, begin_work};
 
 /// Where a resource belongs: worked out once per request.
 #[derive(Clone)]
@@ -62,6 +62,7 @@ pub(crate) enum Job {
     Delete {
         route: Route,
         done: oneshot::Sender<Result<(), Error>>,
+        trace: Option<TraceContext>,
     },
 }
 
@@ -312,21 +313,18 @@ impl Groups {
         entry.pending = Pending::Queued;
         let begun = state.enqueue(&route.group, Job::Refresh(route.clone()));
         drop(state);
-        match begun {
-            Some(job) if TraceContext::current().is_none() => begin_work(service, &route.group, job),
-            // What others have asked for may be next, and does not belong to the trace of this caller.
-            Some(job) => {
-                let (service, group) = (service.clone(), Arc::clone(&route.group));
-                tokio::spawn(async move { begin_work(&service, &group, job) });
-            }
-            None => {}
+        if let Some(job) = begun {
+            begin_own(service, &route.group, job);
         }
     }
 
     /// Tells when the next refresh that begins has been published.
     pub(crate) fn await_refresh(&self, route: &Route, term: Term, waiter: Waiter) {
         match self.lock().entry(route, term) {
-            Some(entry) => entry.waiters.push(waiter),
+            Some(entry) => {
+                entry.waiters.push(waiter);
+                entry.trace = TraceContext::current().or(entry.trace.take());
+            }
             None => drop(waiter.send(Ok(()))),
         }
     }
@@ -385,8 +383,8 @@ impl Groups {
     }
 
     fn fire_after(&self, service: &Service, route: &Route, number: u64, wait: Duration) {
-        let (service, route) = (service.clone(), route.clone());
-        tokio::spawn(async move {
+        let (handle, service, route) = (service.clone(), service.clone(), route.clone());
+        handle.spawn(async move {
             tokio::time::sleep(wait).await;
             let mut state = service.groups().lock();
             let entry = state.entries.get_mut(&route.name);
@@ -405,8 +403,8 @@ impl Groups {
 impl State {
     fn push(&mut self, service: &Service, group: &Arc<str>, job: Job) {
         if let Some(job) = self.enqueue(group, job) {
-            let (service, group) = (service.clone(), Arc::clone(group));
-            tokio::spawn(async move { begin_work(&service, &group, job) });
+            let (handle, service, group) = (service.clone(), service.clone(), Arc::clone(group));
+            handle.spawn(async move { begin_work(&service, &group, job) });
         }
     }
 

@@ -1,6 +1,7 @@
 //! Telling of every handler that has ended, for metrics.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,13 +77,17 @@ struct Watch {
 impl Watch {
     fn tell(&mut self, outcome: Result<(), &Error>) {
         self.told = true;
-        (self.observer)(&Handled {
+        let handled = Handled {
             kind: self.kind,
             pattern: &self.pattern,
             method: self.method.as_deref(),
             outcome,
             elapsed: self.began.elapsed(),
-        });
+        };
+        // What goes wrong here is no fault of the request.
+        if catch_unwind(AssertUnwindSafe(|| (self.observer)(&handled))).is_err() {
+            tracing::error!("the observer of handlers panicked");
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Service {
         }
         let (done, deleted) = oneshot::channel();
         let group = Arc::clone(&route.group);
-        self.groups().push(self, &group, Job::Delete { route, done });
+        self.groups().push(self, &group, Job::Delete { route, done, trace: TraceContext::current() });
         deleted.await.unwrap_or_else(|_| {
             Err(Error::internal("the service stopped before it could delete the resource"))
         })
@@ -197,7 +197,10 @@ impl Service {
 
     /// Publishes; what goes wrong is for the caller.
     pub(crate) async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), Error> {
-        let sent = match TraceContext::current() {
+        let bytes_max = self.connection().max_payload();
+        let context = TraceContext::current();
+        // A message that is too large with the trace goes without it.
+        let sent = match context.filter(|context| payload.len() + context.wire_bytes() <= bytes_max) {
             None => self.connection().publish(subject, payload).await,
             Some(context) => {
                 self.connection().publish_with_headers(subject, context.headers(), payload).await

@@ -108,8 +108,8 @@ impl Resets {
         entry.times += 1;
         let pause = Duration::from_millis(500) * 2_u32.pow(entry.times.min(6));
         drop(failing);
-        let (service, name) = (service.clone(), Arc::clone(name));
-        tokio::spawn(async move {
+        let (handle, service, name) = (service.clone(), service.clone(), Arc::clone(name));
+        handle.spawn(async move {
             tokio::time::sleep(jitter::spread(pause.min(FOLLOW_UP_PAUSE_MAX))).await;
             if let Some(entry) =
                 service.resets().failing.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&name)

@@ -188,6 +188,9 @@ impl Resource {
     /// [`Service::refresh_now`](crate::Service::refresh_now) within such a call is published before anything else of the
     /// group is done. By default calls run side by side.
     ///
+    /// While a call takes its time, the gets of its group wait, and fail after 9 s. Two such calls must not wait for
+    /// each other's groups.
+    ///
     /// Calls come to any replica, so with several of them only the truth behind all of them can put calls in order.
     #[must_use]
     pub fn calls_in_order(mut self) -> Self {

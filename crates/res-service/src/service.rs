@@ -38,6 +38,9 @@ mod observed;
 /// How long an echo through the server may take.
 const BARRIER_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How often a stop looks whether all owners have been told.
+const HINTS_LOOK_EVERY: Duration = Duration::from_millis(5);
+
 /// A lease key that this replica owns, or owned.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -108,6 +111,8 @@ struct Inner {
     open: Watched<usize>,
     stopped: AtomicBool,
     tasks: Mutex<Vec<AbortHandle>>,
+    /// Where tasks run, as some are begun by callers outside of it.
+    runtime: tokio::runtime::Handle,
 }
 
 impl Service {
@@ -131,6 +136,7 @@ impl Service {
             open: Watched::new(0),
             stopped: AtomicBool::new(false),
             tasks: Mutex::default(),
+            runtime: tokio::runtime::Handle::current(),
             parts,
         };
         let service = Self { inner: Arc::new(inner) };
@@ -204,7 +210,8 @@ impl Service {
 
     /// Like [`Service::refresh`], but on the owner it returns when the change is published, past the resource's pace:
     /// for a change that must come before the answer to a call. Not for use in a get handler, which would wait for
-    /// itself.
+    /// itself; and what waits for a group while it has the turn of another (see [`Resource::calls_in_order`]) must not
+    /// be waited for by that one.
     ///
     /// # Errors
     ///
@@ -277,21 +284,34 @@ impl Service {
             self.inner.accesses.emptied().await;
             self.inner.gets.emptied().await;
             self.groups().idle().await;
+            self.hints_told().await;
             rounds::give_back(self, self.lease(), &self.ownership().held()).await;
             self.lives().settled().await;
             self.barrier().await
         });
+        // Also when the caller no longer waits.
+        let ending = Ending(self);
         let outcome = outcome.await.unwrap_or_else(|_| {
             let left = self.inner.calls.taken() + self.inner.gets.taken() + self.inner.accesses.taken();
             Err(Error::internal(format!(
                 "the service did not finish within {deadline:?}; {left} requests were dropped"
             )))
         });
-        self.inner.stopped.store(true, Ordering::Release);
-        for task in std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
+        drop(ending);
+        outcome
+    }
+}
+
+/// Ends the service's own tasks.
+struct Ending<'a>(&'a Service);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let inner = &self.0.inner;
+        inner.stopped.store(true, Ordering::Release);
+        for task in std::mem::take(&mut *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
             task.abort();
         }
-        outcome
     }
 }
 
@@ -387,6 +407,11 @@ impl Service {
         &self.inner.open
     }
 
+    /// Runs a task, also for a caller outside of the runtime.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.inner.runtime.spawn(task));
+    }
+
     /// Remembers a task that ends with the service.
     pub(crate) fn keep(&self, task: AbortHandle) {
         self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
@@ -438,6 +463,13 @@ impl Service {
             }
         }
         self.publish_reset(&[&route.name], &[]).await;
+    }
+
+    /// Waits until the owners know of every change that was told here.
+    async fn hints_told(&self) {
+        while !self.inner.hints.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            tokio::time::sleep(HINTS_LOOK_EVERY).await;
+        }
     }
 
     async fn hint_until_told(self, route: Route) {

@@ -83,6 +83,11 @@ impl TraceContext {
         Self::new(value(PARENT)?, value(STATE))
     }
 
+    /// At most so many bytes of a message are taken by the headers.
+    pub(crate) fn wire_bytes(&self) -> usize {
+        64 + self.parent.len() + self.state.as_ref().map_or(0, |state| state.len())
+    }
+
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(PARENT, &*self.parent);
@@ -105,7 +110,11 @@ pub(crate) async fn within<F: Future>(context: Option<TraceContext>, future: F) 
 pub(crate) fn traced<R: Request>(handler: Handler<R, R::Answer>) -> Handler<R, R::Answer> {
     Arc::new(move |request: R| match request.trace_context() {
         None => handler(request),
-        Some(context) => context.scope(handler(request)).boxed(),
+        Some(context) => {
+            let handler = Arc::clone(&handler);
+            // What a handler does before its first future belongs to the trace, too.
+            context.scope(async move { handler(request).await }).boxed()
+        }
     })
 }
 

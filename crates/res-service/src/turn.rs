@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use crate::error::Error;
 use crate::group::Route;
@@ -13,23 +13,38 @@ use crate::ownership::Term;
 use crate::service::Service;
 use crate::worker;
 
+/// What runs in the turn of a group, one after the other.
+struct Turn {
+    group: Arc<str>,
+    one: Arc<Mutex<()>>,
+}
+
 tokio::task_local! {
-    static TURN: Arc<str>;
+    static TURN: Turn;
 }
 
 /// Serves a call in the turn of its group.
 pub(crate) fn take(group: &Arc<str>, begin: impl FnOnce() -> Option<Rest>) -> Option<Rest> {
-    let rest = TURN.sync_scope(Arc::clone(group), begin)?;
-    Some(TURN.scope(Arc::clone(group), rest).boxed())
+    let one = Arc::<Mutex<()>>::default();
+    let turn = || Turn { group: Arc::clone(group), one: Arc::clone(&one) };
+    let rest = TURN.sync_scope(turn(), begin)?;
+    Some(TURN.scope(turn(), rest).boxed())
 }
 
 /// Whether this runs in the turn of a group.
 pub(crate) fn is_of(group: &str) -> bool {
-    TURN.try_with(|turn| **turn == *group).unwrap_or(false)
+    TURN.try_with(|turn| *turn.group == *group).unwrap_or(false)
+}
+
+/// One at a time, however many of them the call begins together.
+async fn alone() -> Option<OwnedMutexGuard<()>> {
+    let one = TURN.try_with(|turn| Arc::clone(&turn.one)).ok()?;
+    Some(one.lock_owned().await)
 }
 
 /// Refreshes a resource in the turn of its group.
 pub(crate) async fn refresh(service: &Service, route: &Route, term: Term) -> Result<(), Error> {
+    let _alone = alone().await;
     let mut whole = Whole { service, route, is_done: false };
     let (sender, receiver) = oneshot::channel();
     service.groups().await_refresh(route, term, sender);
@@ -41,6 +56,7 @@ pub(crate) async fn refresh(service: &Service, route: &Route, term: Term) -> Res
 
 /// Tells that a resource is gone, in the turn of its group.
 pub(crate) async fn delete(service: &Service, route: &Route) -> Result<(), Error> {
+    let _alone = alone().await;
     let mut whole = Whole { service, route, is_done: false };
     let (done, deleted) = oneshot::channel();
     worker::run_delete(service, route, done).await;

@@ -25,6 +25,8 @@ use crate::turn;
 
 mod get;
 
+/// Pieces of work that who brings the first does before others are let in.
+const JOBS_AT_ONCE: usize = 64;
 /// Tries of a failed refresh before the gateways are told to ask by themselves.
 const REFRESH_TRIES_MAX: u32 = 5;
 
@@ -35,11 +37,27 @@ struct TermEnded;
 /// a task.
 pub(crate) fn begin_work(service: &Service, group: &Arc<str>, job: Job) {
     let mut rest = begin_job(service, group, job);
-    while rest.is_none() {
+    for _ in 0..JOBS_AT_ONCE {
+        if rest.is_some() {
+            return now_or_later(work(service.clone(), Arc::clone(group), rest));
+        }
         let Some(job) = service.groups().next(group) else { return };
         rest = begin_job(service, group, job);
     }
-    now_or_later(work(service.clone(), Arc::clone(group), rest));
+    service.spawn(work(service.clone(), Arc::clone(group), rest));
+}
+
+/// Does a piece of work of its own for whoever waits for it. What others have asked for does not run in the caller's
+/// future, which may carry things that are none of their business.
+pub(crate) fn begin_own(service: &Service, group: &Arc<str>, job: Job) {
+    let rest = begin_job(service, group, job);
+    let next = if rest.is_none() { service.groups().next(group) } else { None };
+    let (handle, group) = (service.clone(), Arc::clone(group));
+    match (rest, next) {
+        (None, None) => {}
+        (None, Some(job)) => service.spawn(async move { begin_work(&handle, &group, job) }),
+        (rest, _) => service.spawn(work(handle, group, rest)),
+    }
 }
 
 /// Does what a group has to do until nothing is left.
@@ -68,9 +86,9 @@ fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
             let service = service.clone();
             Some(async move { run_query(&service, &route, query, reply, slot).await }.boxed())
         }
-        Job::Delete { route, done } => {
+        Job::Delete { route, done, trace } => {
             let service = service.clone();
-            Some(async move { run_delete(&service, &route, done).await }.boxed())
+            Some(async move { within(trace, run_delete(&service, &route, done)).await }.boxed())
         }
     };
     catch_unwind(AssertUnwindSafe(begin)).unwrap_or_else(|_| {

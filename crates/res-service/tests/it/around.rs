@@ -192,3 +192,49 @@ async fn what_a_request_causes_carries_its_trace_also_where_another_replica_owns
         service.stop(PATIENCE).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_too_large_with_its_trace_goes_without_it() {
+    let world = World::with("max_payload: 8192").await;
+    let size = Arc::new(AtomicU64::new(1));
+    let read = Arc::clone(&size);
+    let resource = Resource::model("x", move |_: Get| {
+        let text = "a".repeat(usize::try_from(read.load(Ordering::SeqCst)).unwrap());
+        async move { Model::from_serialize(&json!({ "text": text })) }
+    });
+    let service = Builder::new("test").resource(resource.owned_by_name(1)).start(world.connect().await);
+    let service = service.await.unwrap();
+    world.ask("get.test.x", "{}").await;
+    let mut events = world.connect().await.subscribe("event.>").await.unwrap();
+    round_trip(&world.client).await;
+    size.store(8100, Ordering::SeqCst);
+    let context = TraceContext::new(PARENT, Some(&"s".repeat(4000))).unwrap();
+    context.scope(service.refresh_now("test.x")).await.unwrap();
+    let change = next_on(&mut events, "event.test.x.change").await;
+    assert_eq!((change.payload.len() > 8100, change.headers), (true, None));
+    service.stop(PATIENCE).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_may_come_from_a_thread_that_is_not_the_runtimes() {
+    let world = World::new().await;
+    let count = Arc::new(AtomicU64::new(0));
+    let read = Arc::clone(&count);
+    let resource = Resource::model("x", move |_: Get| {
+        let count = read.load(Ordering::SeqCst);
+        async move { Model::from_serialize(&json!({ "count": count })) }
+    });
+    let service = Builder::new("test").resource(resource.owned_by_name(1)).start(world.connect().await);
+    let service = service.await.unwrap();
+    world.ask("get.test.x", "{}").await;
+    let mut events = world.connect().await.subscribe("event.>").await.unwrap();
+    round_trip(&world.client).await;
+    for number in 1..=3 {
+        count.store(number, Ordering::SeqCst);
+        let handle = service.clone();
+        std::thread::spawn(move || handle.try_refresh("test.x").unwrap()).join().expect("no panic");
+        let change = next_on(&mut events, "event.test.x.change").await;
+        assert_eq!(change.payload, Bytes::from(json!({"values": {"count": number}}).to_string()));
+    }
+    service.stop(PATIENCE).await.unwrap();
+}

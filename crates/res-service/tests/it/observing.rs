@@ -92,3 +92,16 @@ async fn every_end_of_a_handler_is_told_once_with_labels_of_the_declaration() {
     assert_eq!(*told.lock().unwrap(), expected);
     service.stop(PATIENCE).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observer_that_panics_harms_no_request() {
+    let world = World::new().await;
+    let service = start(&world, Builder::new("test").observe(|_: &Handled<'_>| panic!("on purpose"))).await;
+    for _ in 0..2 {
+        let answer = world.ask("call.test.thing.1.set", r#"{"params":{"amount":1}}"#).await;
+        assert_eq!(answer, json!({"result": null}));
+        let answer = world.ask("call.test.thing.1.panic", "{}").await;
+        assert_eq!(answer["error"]["code"], "system.internalError");
+    }
+    service.stop(PATIENCE).await.unwrap();
+}

@@ -111,6 +111,11 @@ fn register(values: &Arc<Mutex<Vec<u64>>>, overtaken: &Arc<AtomicBool>) -> Resou
             Reply::result(&value)
         }
     })
+    .call("twice", |call: Call| async move {
+        let service = call.service();
+        let both = tokio::join!(service.refresh_now(call.name()), service.refresh_now(call.name()));
+        both.0.and(both.1).map(|()| Reply::null())
+    })
     .call("remove", |call: Call| async move {
         call.service().delete(call.name()).await?;
         Ok(Reply::null())
@@ -158,6 +163,7 @@ async fn calls_in_order_never_overtake_and_each_change_comes_before_its_answer()
     }
     assert!(!overtaken.load(Ordering::SeqCst), "no call changed what another had read");
     assert_eq!(*values.lock().unwrap(), (1..=200).collect::<Vec<u64>>());
+    assert_eq!(world.ask("call.test.register.a.twice", "{}").await, json!({"result": null}));
     assert_eq!(world.ask("call.test.register.a.remove", "{}").await, json!({"result": null}));
     service.stop(PATIENCE).await.unwrap();
 }
