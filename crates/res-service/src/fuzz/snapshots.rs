@@ -135,7 +135,11 @@ proptest! {
     #[test]
     fn any_bytes_are_accepted_or_refused_as_a_resource(bytes in prop_oneof![bytes(), broken_json(), super::json().prop_map(String::into_bytes)]) {
         let value = serde_json::from_slice::<Value>(&bytes);
-        let is = |what: fn(&Value) -> bool| value.as_ref().is_ok_and(what);
+        // A number beyond every float is JSON, which is passed on as the text it is; only serde's own values lack it.
+        let is = |what: fn(&Value) -> bool| match &value {
+            Ok(value) => what(value),
+            Err(error) => error.to_string().starts_with("number out of range"),
+        };
         prop_assert!(Model::from_json(bytes.clone()).is_err() || is(Value::is_object));
         prop_assert!(Collection::from_json(bytes.clone()).is_err() || is(Value::is_array));
         for value in value.iter().filter(|_| Model::from_json(bytes.clone()).is_ok()) {
