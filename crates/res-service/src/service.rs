@@ -210,7 +210,7 @@ impl Service {
 
     /// Like [`Service::refresh`], but on the owner it returns when the change is published, past the resource's pace:
     /// for a change that must come before the answer to a call. Not for use in a get handler, which would wait for
-    /// itself; and what waits for a group while it has the turn of another (see [`Resource::calls_in_order`]) must not
+    /// itself; and what waits for a group while it has the turn of another (see [`Resource::calls_in_order`](crate::Resource::calls_in_order)) must not
     /// be waited for by that one.
     ///
     /// # Errors
