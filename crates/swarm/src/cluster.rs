@@ -21,7 +21,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 const LABELS: [&[&str]; 3] = [
     &["livehouse.nats=1", "livehouse.postgres=1", "livehouse.keydb=2", "livehouse.edge=true"],
     &["livehouse.nats=2", "livehouse.postgres=2", "livehouse.keydb=1", "livehouse.edge=true"],
-    &["livehouse.nats=3", "livehouse.backup=true", "livehouse.observability=true", "livehouse.ops=true", "livehouse.edge=true"],
+    &[
+        "livehouse.nats=3",
+        "livehouse.backup=true",
+        "livehouse.observability=true",
+        "livehouse.ops=true",
+        "livehouse.edge=true",
+    ],
 ];
 
 /// The nodes. Cheap to clone.
@@ -95,7 +101,8 @@ impl Cluster {
         let until = Instant::now() + READY_DEADLINE;
         loop {
             let state = self.states().await.unwrap_or_else(|error| vec![format!("{error:#}")]);
-            let ready = state.iter().filter(|line| line.contains("Ready") && !line.ends_with("Unreachable")).count();
+            let ready =
+                state.iter().filter(|line| line.contains("Ready") && !line.ends_with("Unreachable")).count();
             if ready == self.nodes.len() {
                 return Ok(());
             }

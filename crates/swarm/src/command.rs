@@ -11,7 +11,10 @@ pub(crate) const QUICK: Duration = Duration::from_secs(60);
 const LINES_SHOWN: usize = 12;
 
 /// A program with arguments.
-pub(crate) fn program<A: AsRef<OsStr>>(name: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = A>) -> Command {
+pub(crate) fn program<A: AsRef<OsStr>>(
+    name: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = A>,
+) -> Command {
     let mut command = Command::new(name);
     command.args(arguments);
     command
@@ -46,8 +49,13 @@ pub(crate) async fn run_with_input(
         return Ok(said);
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = said.lines().chain(complaint.lines()).filter(|line| !line.trim().is_empty()).collect();
-    bail!("`{what}` failed ({}):\n  {}", output.status, lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n  "))
+    let lines: Vec<&str> =
+        said.lines().chain(complaint.lines()).filter(|line| !line.trim().is_empty()).collect();
+    bail!(
+        "`{what}` failed ({}):\n  {}",
+        output.status,
+        lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n  ")
+    )
 }
 
 /// The command as a person would type it, cut where it gets long.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use livehouse_parts::Workspace;
+use livehouse_parts::{Workspace, pinned};
 
 use crate::{
     certificate::{Certificate, DOMAIN},
@@ -11,6 +11,9 @@ use crate::{
     image::Tags,
     registry, say,
 };
+
+/// Images that other registries than the public one have.
+const ELSEWHERE: [&str; 1] = ["OAUTH2_PROXY_IMAGE"];
 
 /// What one stack may take until it is what it should be.
 const STACK_SECONDS_MAX: u64 = 240;
@@ -38,6 +41,12 @@ impl Deployment {
             variable("NETWORK_ENCRYPTED", "0"),
             variable("REGISTRY_PASSWORD", "not-used-by-anybody-here"),
         ];
+        let variables = variables
+            .into_iter()
+            .chain(
+                ELSEWHERE.iter().filter_map(|name| Some(variable(name, &registry::renamed(pinned(name))?))),
+            )
+            .collect();
         Deployment { root: workspace.root().to_path_buf(), certificate, variables }
     }
 
@@ -49,10 +58,18 @@ impl Deployment {
         changed
     }
 
-    async fn script(&self, cluster: &Cluster, script: &str, arguments: &[&str], deadline: Duration) -> anyhow::Result<String> {
+    async fn script(
+        &self,
+        cluster: &Cluster,
+        script: &str,
+        arguments: &[&str],
+        deadline: Duration,
+    ) -> anyhow::Result<String> {
         let node = cluster.anyone().await?;
         let mut command = program(self.root.join("stack").join(script), arguments);
-        command.envs(self.variables.iter().map(|(name, value)| (name, value))).env("DOCKER_HOST", node.host());
+        command
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .env("DOCKER_HOST", node.host());
         command.env("TLS_CERTIFICATE", &self.certificate.certificate).env("TLS_KEY", &self.certificate.key);
         run(&mut command, deadline).await
     }
@@ -72,6 +89,8 @@ impl Deployment {
     /// Deploys a stack and waits until it is what it should be.
     pub(crate) async fn deploy(&self, cluster: &Cluster, stack: &str) -> anyhow::Result<()> {
         let deadline = Duration::from_secs(STACK_SECONDS_MAX + 60);
-        say::step(&format!("stack {stack}"), self.script(cluster, "deploy.sh", &[stack], deadline)).await.map(drop)
+        say::step(&format!("stack {stack}"), self.script(cluster, "deploy.sh", &[stack], deadline))
+            .await
+            .map(drop)
     }
 }

@@ -60,10 +60,15 @@ impl Built {
         let mut programs = Vec::new();
         for service in SERVICES {
             let package = format!("livehouse-{service}");
-            programs.push((service, livehouse_testkit::binary(&package, livehouse_testkit::Build::Debug).await?));
+            programs
+                .push((service, livehouse_testkit::binary(&package, livehouse_testkit::Build::Debug).await?));
         }
-        let web = std::env::var_os("LIVEHOUSE_WEB_DIST").map_or_else(|| workspace.root().join("web/dist"), PathBuf::from);
-        anyhow::ensure!(web.join("index.html").is_file() || web.is_dir(), "the web client is not built: cd web && npm ci && npm run build");
+        let web = std::env::var_os("LIVEHOUSE_WEB_DIST")
+            .map_or_else(|| workspace.root().join("web/dist"), PathBuf::from);
+        anyhow::ensure!(
+            web.join("index.html").is_file() || web.is_dir(),
+            "the web client is not built: cd web && npm ci && npm run build"
+        );
         Ok(Built { programs, web })
     }
 
@@ -118,16 +123,22 @@ pub(crate) fn all(built: &Built, tags: &Tags) -> Vec<Image> {
         ("KEYDB_IMAGE", Content::KeyValueServer),
         ("LOKI_IMAGE", Content::Loki),
         ("REGISTRY_IMAGE", Content::Registry),
+        ("OAUTH2_PROXY_IMAGE", Content::OauthProxy),
     ] {
-        let (name, tag) = pinned(pin).rsplit_once(':').unwrap_or((pinned(pin), "latest"));
-        images.push(Image { name: registry::mirrored(name), tag: tag.to_string(), content });
+        let (name, tag) = registry::kept_as(pinned(pin));
+        images.push(Image { name, tag, content });
     }
     images
 }
 
 impl Image {
     /// Makes the image and puts it into the registry, unless it is there. Answers its size in bytes when it was made.
-    pub(crate) async fn ensure(&self, workspace: &Workspace, node: &Node, folder: &Path) -> anyhow::Result<Option<u64>> {
+    pub(crate) async fn ensure(
+        &self,
+        workspace: &Workspace,
+        node: &Node,
+        folder: &Path,
+    ) -> anyhow::Result<Option<u64>> {
         if registry::has(&self.name, &self.tag).await {
             return Ok(None);
         }
@@ -135,7 +146,8 @@ impl Image {
         let size = say::step(&format!("image {}:{}", self.name, self.tag), async {
             let at = folder.join(self.name.replace('/', "-"));
             let tree = tree::Tree::new(&at)?;
-            let changes = self.content.fill(&tree, workspace).await.with_context(|| format!("make {full}"))?;
+            let changes =
+                self.content.fill(&tree, workspace).await.with_context(|| format!("make {full}"))?;
             let archive = at.with_extension("tar");
             let mut pack = program("tar", ["--create", "--numeric-owner", "--directory"]);
             pack.arg(tree.root()).arg("--file").arg(&archive).arg(".");

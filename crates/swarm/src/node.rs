@@ -60,7 +60,10 @@ impl Node {
     }
 
     /// The docker client for this node's engine.
-    pub(crate) fn docker<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+    pub(crate) fn docker<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
         let mut command = program(machine::find("docker").unwrap_or_else(|| "docker".into()), arguments);
         command.env("DOCKER_HOST", self.host()).env_remove("DOCKER_CONTEXT");
         command
@@ -110,7 +113,11 @@ impl Node {
         }
         let log = fs::read_to_string(self.folder.join("dockerd.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        bail!("the engine of {} does not start; it said last:\n  {}", self.name(), lines[lines.len().saturating_sub(8)..].join("\n  "))
+        bail!(
+            "the engine of {} does not start; it said last:\n  {}",
+            self.name(),
+            lines[lines.len().saturating_sub(8)..].join("\n  ")
+        )
     }
 
     fn spawn(&self) -> anyhow::Result<tokio::process::Child> {
@@ -140,7 +147,8 @@ impl Node {
 
     /// Asks the engine to end, as a shutdown of its machine would, and waits until all of it is gone.
     pub(crate) async fn shut_down(&self) -> anyhow::Result<()> {
-        let engine = fs::read_to_string(self.folder.join("pid")).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
+        let engine =
+            fs::read_to_string(self.folder.join("pid")).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
         if let Some(pid) = engine.filter(|pid| self.processes().contains(pid)) {
             nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGTERM)?;
             let until = Instant::now() + STOP_DEADLINE;
@@ -176,7 +184,8 @@ impl Node {
             }
             for pid in processes {
                 // It may be gone by now.
-                let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+                let _gone =
+                    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -185,7 +194,8 @@ impl Node {
     /// The processes of this node: those that name its folder, and all that descend from them.
     fn processes(&self) -> Vec<i32> {
         // How dockerd, containerd and its shims are told their place; whoever only reads a log there is left alone.
-        let marks = ["--data-root", "--config", "-address"].map(|option| format!("{option} {}/", self.folder.display()));
+        let marks = ["--data-root", "--config", "-address"]
+            .map(|option| format!("{option} {}/", self.folder.display()));
         let all = all_processes();
         let is_ours = |process: &&Process| marks.iter().any(|mark| process.command.contains(mark));
         let mut found: Vec<i32> = all.iter().filter(is_ours).map(|process| process.pid).collect();

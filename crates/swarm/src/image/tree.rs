@@ -49,7 +49,8 @@ impl Tree {
         let place = self.place(path)?;
         fs::create_dir_all(&place)?;
         fs::set_permissions(&place, fs::Permissions::from_mode(mode))?;
-        chown(&place, Some(owner), Some(owner)).with_context(|| format!("give {} to {owner}", place.display()))
+        chown(&place, Some(owner), Some(owner))
+            .with_context(|| format!("give {} to {owner}", place.display()))
     }
 
     /// A text file that everybody may read.
@@ -78,7 +79,9 @@ impl Tree {
     /// A program without what only a debugger reads.
     pub(crate) async fn stripped(&self, from: &Path, path: &str) -> anyhow::Result<()> {
         self.program(from, path).await?;
-        run(program("strip", ["--strip-debug"]).arg(self.place(path)?), Duration::from_secs(60)).await.map(drop)
+        run(program("strip", ["--strip-debug"]).arg(self.place(path)?), Duration::from_secs(60))
+            .await
+            .map(drop)
     }
 
     /// A program of this machine, at the same place.
@@ -100,9 +103,12 @@ impl Tree {
     /// The libraries that a program or library is linked to, where it looks for them.
     pub(crate) async fn libraries_of(&self, file: &Path) -> anyhow::Result<()> {
         // A static program has none, and ldd says so with an exit code.
-        let Ok(said) = run(program("ldd", [""; 0]).arg(file), Duration::from_secs(20)).await else { return Ok(()) };
+        let Ok(said) = run(program("ldd", [""; 0]).arg(file), Duration::from_secs(20)).await else {
+            return Ok(());
+        };
         for line in said.lines() {
-            let path = line.split("=>").last().unwrap_or_default().trim().split(' ').next().unwrap_or_default();
+            let path =
+                line.split("=>").last().unwrap_or_default().trim().split(' ').next().unwrap_or_default();
             // What lies beside the program comes with its folder.
             let is_of_system = ["/lib", "/usr/lib"].iter().any(|folder| path.starts_with(folder));
             if is_of_system && !self.root.join(path.trim_start_matches('/')).exists() {
@@ -124,6 +130,7 @@ impl Tree {
 
 /// What scripts of the stacks call.
 const SHELL: [&str; 28] = [
-    "bash", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "env", "find", "grep", "head", "id", "install", "ls",
-    "mkdir", "mktemp", "mv", "printf", "rm", "sed", "sleep", "sort", "tail", "touch", "tr", "uname", "test",
+    "bash", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "env", "find", "grep", "head",
+    "id", "install", "ls", "mkdir", "mktemp", "mv", "printf", "rm", "sed", "sleep", "sort", "tail", "touch",
+    "tr", "uname", "test",
 ];
