@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Import(ImportOptions),
     /// Read the logs of the running sale, or of the last one.
     Logs(LogsOptions),
+    /// Look at the swarm's files: the project's rules, and what this machine has to check them. Exit code 1 on a finding.
+    Lint(LintOptions),
     /// Check what this machine has and what it lacks. Exit code 1 when something needed is missing.
     Doctor(DoctorOptions),
 }
@@ -119,6 +121,23 @@ pub(crate) struct DoctorOptions {
     /// One JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of `lint`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LintOptions {
+    /// Why there is this rule, and what to do.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) explain: Option<String>,
+    /// All rules, and the weaknesses that they are for.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The folder that stack/ and traefik/ lie in; without it this project.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod bench;
 mod cli;
 mod doctor;
 mod import;
+mod lint;
 mod logs;
 mod signals;
 mod terminal;
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
             Command::Audit(options) => audit::run(options, &terminal).await,
             Command::Import(options) => import::run(options).await,
             Command::Logs(options) => logs::run(options).await,
+            Command::Lint(options) => lint::run(options, &terminal).await,
             Command::Doctor(options) => doctor::run(options, &terminal).await,
         };
         done.unwrap_or_else(|error| {
