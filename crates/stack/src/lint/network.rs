@@ -11,7 +11,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "virtual-address",
         what: "Services are found by the addresses of their tasks (dnsrr), not behind a virtual one.",
         why: "A virtual address forgets a connection that was silent for 900 seconds, and tells nobody: the bus, databases and WebSockets hang.",
-        instead: "endpoint_mode: dnsrr.",
+        instead: "deploy: {endpoint_mode: dnsrr}.",
         check: virtual_address,
     },
     Rule {

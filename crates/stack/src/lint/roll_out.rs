@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "update-order",
         what: "start-first only where two tasks can be side by side.",
         why: "With a port of the node, one task per node, or a volume that one program writes, the new task waits for the old one and the old one for the new: the update never ends, or two programs write one file.",
-        instead: "order: stop-first.",
+        instead: "order: stop-first, in update_config and rollback_config.",
         check: order,
     },
     Rule {

@@ -108,6 +108,7 @@ fn has_password(text: &str) -> bool {
 fn points_elsewhere(value: &str) -> bool {
     value.is_empty()
         || value.starts_with('/')
+        || (value.contains("://") && !has_password(value))
         || value.starts_with("$(cat /run/secrets/")
         || matches!(value, "true" | "false")
 }
