@@ -7,6 +7,7 @@ mod assemble;
 mod audit;
 mod bench;
 mod cli;
+mod deploy;
 mod doctor;
 mod import;
 mod lint;
@@ -43,6 +44,7 @@ pub fn run() -> ExitCode {
             Command::Import(options) => import::run(options).await,
             Command::Logs(options) => logs::run(options).await,
             Command::Lint(options) => lint::run(options, &terminal).await,
+            Command::Deploy(options) => Box::pin(deploy::run(options, &terminal)).await,
             Command::Doctor(options) => doctor::run(options, &terminal).await,
         };
         done.unwrap_or_else(|error| {

@@ -108,7 +108,17 @@ fn tools(root: &Path) -> Vec<Tool> {
     // The pins of the base images are variables from versions.env; packages come from a pinned base.
     let ignored = ["--failure-threshold", "warning", "--ignore", "DL3006", "--ignore", "DL3008"];
     tools.push(tool(root, "hadolint", &ignored, &recipes));
-    let yaml = files(root, &["stack/*.yml", "stack/overlays/*/*.yml", "traefik/*.yml", "traefik/dynamic/*.yml", "observability/*.yaml", "observability/**/*.yaml"]);
+    let yaml = files(
+        root,
+        &[
+            "stack/*.yml",
+            "stack/overlays/*/*.yml",
+            "traefik/*.yml",
+            "traefik/dynamic/*.yml",
+            "observability/*.yaml",
+            "observability/**/*.yaml",
+        ],
+    );
     let rules = "{extends: relaxed, rules: {line-length: disable, braces: disable, commas: disable, colons: disable}}";
     tools.push(tool(root, "yamllint", &["--strict", "-d", rules], &yaml));
     let alerts = files(root, &["observability/mimir/rules/*.yaml"]);

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::project::{File, Project, Service};
 
+pub(crate) use roll_out::ONE_AT_A_TIME;
 pub use weakness::{Check, WEAKNESSES, Weakness};
 
 /// Something to check, and why.
