@@ -1,11 +1,17 @@
 //! Networks, secrets and stacks: put onto the swarm by the same files and programs as anywhere else.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use anyhow::bail;
 use livehouse_parts::{Workspace, pinned};
+use livehouse_stack::{
+    deploy::{self, Outcome, Progress},
+    engine::Engine,
+};
 
 use crate::{
     certificate::{Certificate, DOMAIN},
@@ -17,47 +23,56 @@ use crate::{
 
 /// Images that other registries than the public one have.
 const ELSEWHERE: [&str; 1] = ["OAUTH2_PROXY_IMAGE"];
-
-/// What one stack may take until it is what it should be.
-const STACK_SECONDS_MAX: u64 = 240;
+/// What one wave of services may take until it is what it should be.
+const WAVE_SECONDS_MAX: u64 = 240;
 
 /// How stacks get onto the swarm.
 #[derive(Debug, Clone)]
 pub(crate) struct Deployment {
     root: PathBuf,
     certificate: Certificate,
-    variables: Vec<(String, String)>,
+    variables: BTreeMap<String, String>,
+}
+
+/// What a deployment waits for is said when it fails, and not on the way.
+struct Quiet;
+
+impl Progress for Quiet {
+    fn begins(&mut self, what: &str) {
+        say::line(&format!("    {what}"));
+    }
+
+    fn waits(&mut self, _: &str) {}
 }
 
 impl Deployment {
     pub(crate) fn new(workspace: &Workspace, certificate: Certificate, tags: &Tags) -> Deployment {
-        let variable = |name: &str, value: &str| (name.to_string(), value.to_string());
-        let variables = vec![
-            variable("DOMAIN", DOMAIN),
-            variable("REGISTRY", registry::ADDRESS),
-            variable("IMAGE_TAG", &tags.services),
-            variable("PARTS_TAG", &tags.parts),
-            variable("NOFILE", "16384"),
-            variable("POSTGRES_CPUS", "2"),
-            variable("DEPLOY_SECONDS", &STACK_SECONDS_MAX.to_string()),
+        let own = [
+            ("DOMAIN", DOMAIN),
+            ("REGISTRY", registry::ADDRESS),
+            ("IMAGE_TAG", &tags.services),
+            ("PARTS_TAG", &tags.parts),
+            // What a container of this machine may have, which may itself be one.
+            ("NOFILE", "16384"),
+            ("POSTGRES_CPUS", "2"),
             // Kernels of small virtual machines have no ESP, and the wires here are this machine's own.
-            variable("NETWORK_ENCRYPTED", "0"),
-            variable("REGISTRY_PASSWORD", "not-used-by-anybody-here"),
+            ("NETWORK_ENCRYPTED", "0"),
+            ("REGISTRY_PASSWORD", "not-used-by-anybody-here"),
         ];
-        let variables = variables
-            .into_iter()
-            .chain(
-                ELSEWHERE.iter().filter_map(|name| Some(variable(name, &registry::renamed(pinned(name))?))),
-            )
-            .collect();
-        Deployment { root: workspace.root().to_path_buf(), certificate, variables }
+        let own = own.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let renamed =
+            ELSEWHERE.iter().filter_map(|name| Some((name.to_string(), registry::renamed(pinned(name))?)));
+        Deployment {
+            root: workspace.root().to_path_buf(),
+            certificate,
+            variables: own.chain(renamed).collect(),
+        }
     }
 
     /// The same with one variable changed.
     pub(crate) fn with(&self, name: &str, value: &str) -> Deployment {
         let mut changed = self.clone();
-        changed.variables.retain(|(known, _)| known != name);
-        changed.variables.push((name.to_string(), value.to_string()));
+        changed.variables.insert(name.to_string(), value.to_string());
         changed
     }
 
@@ -68,7 +83,7 @@ impl Deployment {
 
     /// The full name of an image of the programs of others.
     pub(crate) fn image(&self, name: &str, version: &str) -> String {
-        let tag = self.variables.iter().find(|(known, _)| known == "PARTS_TAG").map_or("", |(_, tag)| tag);
+        let tag = self.variables.get("PARTS_TAG").map_or("", String::as_str);
         format!("{}/{name}:{}-{tag}", registry::ADDRESS, pinned(version))
     }
 
@@ -81,9 +96,7 @@ impl Deployment {
     ) -> anyhow::Result<String> {
         let node = cluster.anyone().await?;
         let mut command = program(self.root.join("stack").join(script), arguments);
-        command
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .env("DOCKER_HOST", node.host());
+        command.envs(&self.variables).env("DOCKER_HOST", node.host());
         command.env("TLS_CERTIFICATE", &self.certificate.certificate).env("TLS_KEY", &self.certificate.key);
         run(&mut command, deadline).await
     }
@@ -100,11 +113,29 @@ impl Deployment {
         self.script(cluster, "secrets.sh", &[group, &version], Duration::from_secs(120)).await.map(drop)
     }
 
+    /// As the library of the project deploys it.
+    pub(crate) async fn library(&self, cluster: &Cluster) -> anyhow::Result<deploy::Deployment> {
+        let mut deployment = deploy::Deployment::of(&self.root);
+        deployment.engine = Engine::at(cluster.anyone().await?.host());
+        deployment.given.clone_from(&self.variables);
+        deployment.wave_seconds_max = WAVE_SECONDS_MAX;
+        let overlays = self.root.join("stack/overlays/small");
+        if overlays.is_dir() {
+            deployment.overlays.push(overlays);
+        }
+        Ok(deployment)
+    }
+
     /// Deploys a stack and waits until it is what it should be.
     pub(crate) async fn deploy(&self, cluster: &Cluster, stack: &str) -> anyhow::Result<()> {
-        let deadline = Duration::from_secs(STACK_SECONDS_MAX + 60);
-        say::step(&format!("stack {stack}"), self.script(cluster, "deploy.sh", &[stack], deadline))
-            .await
-            .map(drop)
+        let deployment = self.library(cluster).await?;
+        say::step(&format!("stack {stack}"), async {
+            let report = deployment.deploy(&[stack.to_string()], &mut Quiet).await?;
+            if report.outcome != Outcome::Done {
+                bail!("{:?}: {}", report.outcome, report.problems.join("\n  "));
+            }
+            Ok(())
+        })
+        .await
     }
 }

@@ -51,6 +51,9 @@ pub(crate) struct Built {
     pub(crate) web: PathBuf,
 }
 
+/// How images are made: another way makes another image of the same programs.
+const RECIPES: &str = include_str!("image/content.rs");
+
 /// The project's own services.
 const SERVICES: [&str; 4] = ["tickets", "orders", "identity", "site"];
 
@@ -75,6 +78,7 @@ impl Built {
     /// A name for exactly these programs and pages.
     fn tag(&self) -> anyhow::Result<String> {
         let mut hash = Sha256::new();
+        hash.update(RECIPES);
         for (_, file) in &self.programs {
             hash.update(fs::read(file).with_context(|| format!("read {}", file.display()))?);
         }
@@ -90,7 +94,8 @@ impl Built {
     pub(crate) async fn tags(&self, workspace: &Workspace) -> anyhow::Result<Tags> {
         let script = workspace.root().join("stack/parts-tag.sh");
         let parts = run(&mut program(script, [""; 0]), Duration::from_secs(20)).await?;
-        Ok(Tags { services: self.tag()?, parts: parts.trim().to_string() })
+        let recipes = hex::encode(Sha256::digest(RECIPES));
+        Ok(Tags { services: self.tag()?, parts: format!("{}-{}", parts.trim(), &recipes[..6]) })
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn a_seat_is_held_and_seen_live_by_browsers_over_tls(
     pages[0].click(&selector).await?;
     let in_basket = format!("!!document.querySelector('[data-testid=\"basket\"] [data-seat={seat:?}]')");
     pages[0].wait_for("the seat in the basket", &in_basket, SEEN).await;
-    let gone = state_of(&seat);
+    let gone = is_held(&seat)?;
     pages[1].wait_for("the other browser to show the seat held", &gone, SEEN).await;
     let took = started.elapsed();
     pages[0].screenshot(&folder.join("holder.png")).await?;
@@ -87,10 +87,18 @@ async fn open_section(page: &Page) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the page knows that the seat is held, by what it draws from.
-fn state_of(seat: &str) -> String {
-    format!(
-        "(() => {{ const button = document.querySelector('[data-testid=\"list-seat\"][data-seat={seat:?}]');
-           return !!button && (button.disabled || button.getAttribute('aria-disabled') === 'true' || /held|taken/i.test(button.textContent + button.getAttribute('aria-label'))); }})()"
-    )
+/// Whether the page knows that the seat is held: by what it draws from.
+fn is_held(seat: &str) -> anyhow::Result<String> {
+    let layout = livehouse_seating::generate::concert_hall();
+    for section in &layout.sections {
+        for row in &section.rows {
+            if let Some(position) = row.seats.iter().position(|known| known.id == seat) {
+                let (section, row) = (&section.id, &row.id);
+                return Ok(format!(
+                    "window.livehouse.sections[{section:?}]?.rows[{row:?}]?.[{position}] === 'h'"
+                ));
+            }
+        }
+    }
+    anyhow::bail!("the plan has no seat {seat}")
 }

@@ -47,6 +47,7 @@ impl Content {
         match self {
             Content::Service { name, program, web } => {
                 tree.stripped(program, &format!("/livehouse-{name}")).await?;
+                tree.copy(Path::new("/usr/share/zoneinfo"), "/usr/share/zoneinfo").await?;
                 if *name == "site" {
                     tree.copy(web, "/web").await?;
                 }
