@@ -1,5 +1,5 @@
 //! A counter for everybody: start nats-server and Resgate, run this, and look at
-//! `http://localhost:8080/api/example/counter`.
+//! `http://localhost:8080/api/example/counter`. `NATS_URL` names a NATS server elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,10 +41,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             }),
         )
-        .start(async_nats::connect("127.0.0.1:4222").await?)
+        .start(async_nats::connect(nats_url()).await?)
         .await?;
 
     tokio::signal::ctrl_c().await?;
     service.stop(Duration::from_secs(10)).await?;
     Ok(())
+}
+
+fn nats_url() -> String {
+    std::env::var("NATS_URL").unwrap_or_else(|_| "127.0.0.1:4222".to_owned())
 }

@@ -142,8 +142,9 @@ impl Builder {
     }
 
     /// How many resources' last published states are remembered; the default is 100,000. What is given up beyond that
-    /// is announced by a reset of the one resource. It must be more than clients watch at one time: otherwise the reset
-    /// of each makes gateways ask for it again, which gives up the next.
+    /// is announced by a reset of the one resource. Each takes the memory of its JSON, a little for each member, and less
+    /// than a kilobyte besides: where resources are large, choose the number by that. It must be more than clients watch
+    /// at one time: otherwise the reset of each makes gateways ask for it again, which gives up the next.
     #[must_use]
     pub fn remembered_max(mut self, resources: usize) -> Self {
         self.limits.remembered_max = resources;

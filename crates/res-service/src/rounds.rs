@@ -63,7 +63,7 @@ pub(crate) async fn run(service: Service, lease: Arc<dyn AnyLease>) {
 }
 
 /// One round; false if it failed.
-async fn round(service: &Service, lease: &Arc<dyn AnyLease>) -> bool {
+pub(crate) async fn round(service: &Service, lease: &Arc<dyn AnyLease>) -> bool {
     let ownership = service.ownership();
     if !service.connection().is_connected() {
         // Without a connection nobody can be served: let the leases run out, so that others take over.

@@ -140,6 +140,11 @@ impl Service {
             parts,
         };
         let service = Self { inner: Arc::new(inner) };
+        if service.inner.parts.everything {
+            // What is served before a key is known to be owned would be forgotten as soon as it is.
+            service.barrier().await?;
+            rounds::round(&service, service.lease()).await;
+        }
         dispatch::subscribe(&service).await?;
         service.barrier().await?;
         service.keep(tokio::spawn(Resets::run(service.clone())).abort_handle());

@@ -15,6 +15,8 @@ mod access;
 mod answers;
 #[path = "conformance/control.rs"]
 mod control;
+#[path = "conformance/example.rs"]
+mod example;
 #[path = "conformance/node.rs"]
 mod node;
 #[path = "conformance/queries.rs"]
@@ -76,8 +78,11 @@ async fn clients_of_a_real_resgate_see_what_the_protocol_promises() {
     let fragile = Arc::new(Mutex::new(fragile));
     let service = start_service(&nats, &truth, &fragile).await;
     let other = access::answer_for_another_service(nats.connect().await.unwrap()).await;
+    let example = example::Example::start(&nats).await;
 
     node::run(&addresses).await;
+
+    example.stop().await;
 
     service.stop(PATIENCE).await.unwrap();
     other.abort();

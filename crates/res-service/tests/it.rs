@@ -34,6 +34,8 @@ mod robustness;
 mod rows;
 #[path = "it/simulation.rs"]
 mod simulation;
+#[path = "it/stopping.rs"]
+mod stopping;
 #[path = "it/test_kit.rs"]
 mod test_kit;
 /// The example of the test kit's documentation.

@@ -33,9 +33,18 @@ pub(crate) struct Cache {
     prefix: String,
     requests: u64,
     names: BTreeMap<String, Name>,
-    /// Reply subject and the name it is for.
-    asked: BTreeMap<String, String>,
+    /// Reply subject, the name it is for, and since when it is waited for.
+    asked: BTreeMap<String, (String, Instant)>,
     outgoing: Vec<Request>,
+    not_found: Vec<NotFound>,
+}
+
+/// The service said of something that it does not exist.
+#[derive(Debug)]
+pub(crate) struct NotFound {
+    pub(crate) name: String,
+    pub(crate) asked: Instant,
+    pub(crate) answered: Instant,
 }
 
 /// All that is cached under one resource name; the plain resource has the empty query.
@@ -95,7 +104,12 @@ impl Cache {
     pub(crate) fn forget(&mut self, resource_id: &str) {
         let name = resource_id.split_once('?').map_or(resource_id, |(name, _)| name);
         self.names.remove(name);
-        self.asked.retain(|_, of| of != name);
+        self.asked.retain(|_, (of, _)| of != name);
+    }
+
+    /// What the service has said to be not found since this was asked last.
+    pub(crate) fn not_found(&mut self) -> Vec<NotFound> {
+        std::mem::take(&mut self.not_found)
     }
 
     /// What is cached, by the resource id that was asked for; `None` while anything is under way.
@@ -134,7 +148,7 @@ impl Cache {
                 let (change, payload) = (change.to_owned(), json(&answer));
                 self.work(name, Work::Change { change, payload });
             }
-        } else if let Some(name) = self.asked.get(subject).cloned() {
+        } else if let Some((name, _)) = self.asked.get(subject).cloned() {
             self.answered(subject, &name, answer);
         }
     }
@@ -144,7 +158,13 @@ impl Cache {
         if pre_response {
             return self.extend(reply, name);
         }
-        self.asked.remove(reply);
+        if let Some((_, asked)) = self.asked.remove(reply)
+            && let Answer::Payload(payload) = &answer
+            && is_not_found(&serde_json::from_slice(payload).unwrap_or(Value::Null))
+        {
+            let (name, answered) = (name.to_owned(), Instant::now());
+            self.not_found.push(NotFound { name, asked, answered });
+        }
         let Some(found) = self.names.get_mut(name) else { return };
         match found.query_requests.remove(reply) {
             Some((query, _)) => {
@@ -243,7 +263,7 @@ impl Cache {
         self.requests += 1;
         let reply = format!("{}.{}", self.prefix, self.requests);
         let payload = if query.is_empty() { json!({}) } else { json!({ "query": query }) }.to_string();
-        self.asked.insert(reply.clone(), name.to_owned());
+        self.asked.insert(reply.clone(), (name.to_owned(), Instant::now()));
         self.outgoing.push(Request { subject, reply: reply.clone(), payload });
         reply
     }
@@ -282,7 +302,7 @@ impl Cache {
         let Answer::Payload(payload) = answer else { return };
         let answer: Value = serde_json::from_slice(&payload).unwrap_or(Value::Null);
         let Some(found) = self.names.get_mut(name) else { return };
-        if answer["error"]["code"] == "system.notFound" {
+        if is_not_found(&answer) {
             found.resources.remove(query);
         } else if let Some(fresh) = value_of(&answer)
             && let Some(Cached::Value { value, .. }) = found.resources.get_mut(query)
@@ -323,7 +343,7 @@ impl Cache {
             (cached @ Cached::Value { .. }, Some(value)) => {
                 *cached = Cached::Value { value, asking_again: None }
             }
-            (Cached::Value { .. }, None) if answer["error"]["code"] == "system.notFound" => {
+            (Cached::Value { .. }, None) if is_not_found(&answer) => {
                 found.resources.remove(&query);
             }
             (Cached::Value { asking_again, .. }, None) => *asking_again = None,
@@ -371,6 +391,10 @@ impl Cached {
         };
         first.into_iter().chain(second)
     }
+}
+
+fn is_not_found(answer: &Value) -> bool {
+    answer["error"]["code"] == "system.notFound"
 }
 
 fn value_of(answer: &Value) -> Option<Value> {

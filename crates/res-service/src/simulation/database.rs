@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::random::Random;
 use crate::error::Error;
@@ -17,12 +18,20 @@ pub(crate) const KEYS: u64 = 2;
 #[derive(Clone)]
 pub(crate) struct Database {
     rows: Arc<Mutex<BTreeMap<String, Value>>>,
+    absences: Arc<Mutex<Vec<Absence>>>,
     random: Random,
     pub(crate) failing: Arc<AtomicBool>,
     /// What a read takes at most, before and after.
     pub(crate) slow_milliseconds: u64,
     /// Whether some reads take longer than a lease lasts.
     pub(crate) stalls: bool,
+}
+
+/// A time in which a row did not exist.
+struct Absence {
+    name: String,
+    since: Instant,
+    until: Option<Instant>,
 }
 
 /// Kinds of resources, in turn.
@@ -79,7 +88,8 @@ impl Database {
     pub(crate) fn new(random: &Random) -> Self {
         let rows = (0..ROWS).map(|number| (name(number), Kind::of(number).empty())).collect();
         let (failing, slow_milliseconds, stalls) = (Arc::default(), 6, false);
-        Self { rows: Arc::new(Mutex::new(rows)), random: random.clone(), failing, slow_milliseconds, stalls }
+        let (rows, absences) = (Arc::new(Mutex::new(rows)), Arc::default());
+        Self { rows, absences, random: random.clone(), failing, slow_milliseconds, stalls }
     }
 
     /// Reads with a pause before and one after, so that what is read may be old when it is answered.
@@ -97,7 +107,11 @@ impl Database {
         let (name, random) = (name(number), &self.random);
         let mut rows = self.rows();
         match rows.get_mut(&name) {
-            Some(_) if may_delete && random.is_one_in(12) => drop(rows.remove(&name)),
+            Some(_) if may_delete && random.is_one_in(12) => {
+                rows.remove(&name);
+                let absence = Absence { name: name.clone(), since: Instant::now(), until: None };
+                self.absences().push(absence);
+            }
             Some(Value::Object(model)) => {
                 let version = model["version"].as_u64().unwrap_or(0) + 1;
                 model.insert("version".to_owned(), json!(version));
@@ -112,9 +126,27 @@ impl Database {
             Some(Value::Array(items)) => {
                 items.insert(random.index(items.len() + 1), json!(random.below(1000)));
             }
-            _ => drop(rows.insert(name.clone(), Kind::of(number).empty())),
+            _ => {
+                rows.insert(name.clone(), Kind::of(number).empty());
+                let mut absences = self.absences();
+                if let Some(last) = absences.iter_mut().rfind(|absence| absence.name == name) {
+                    last.until = Some(Instant::now());
+                }
+            }
         }
         name
+    }
+
+    /// Whether a row did not exist at any moment of a time.
+    pub(crate) fn was_absent(&self, name: &str, since: Instant, until: Instant) -> bool {
+        let within = |absence: &Absence| {
+            absence.name == name && absence.since <= until && absence.until.is_none_or(|end| end >= since)
+        };
+        self.absences().iter().any(within)
+    }
+
+    fn absences(&self) -> MutexGuard<'_, Vec<Absence>> {
+        self.absences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a gateway that has asked for everything must show.

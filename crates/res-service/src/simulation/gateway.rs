@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::cache::{Answer, Cache};
+use super::cache::{Answer, Cache, NotFound};
 use super::network::{Network, SimulatedConnection};
 
 #[derive(Clone)]
@@ -52,6 +52,11 @@ impl Gateway {
 
     pub(crate) fn snapshot(&self) -> Option<BTreeMap<String, Value>> {
         self.cache().snapshot()
+    }
+
+    /// What the service has said to be not found since this was asked last.
+    pub(crate) fn not_found(&self) -> Vec<NotFound> {
+        self.cache().not_found()
     }
 
     async fn run(self, mut messages: mpsc::Receiver<Message>) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cache::REQUEST_TIMEOUT;
+use super::cache::{NotFound, REQUEST_TIMEOUT};
 use super::database::{Database, KEYS, ROWS, found, resource_ids};
 use super::gateway::Gateway;
 use super::network::{Network, SimulatedConnection};
@@ -202,6 +202,7 @@ impl History {
         if self.weather == Weather::Calm && self.resets() > resets {
             outcome = outcome.and(Err("something had to be repaired by a reset".to_owned()));
         }
+        outcome = outcome.and(self.nothing_was_denied());
         self.end().await;
         outcome.map(|()| self.network.fingerprint())
     }
@@ -361,6 +362,22 @@ impl History {
                 ));
             }
         }
+    }
+
+    /// A gateway deletes what is not found, at every client that has it: the service may only say that of what does not
+    /// exist, however little it knows at the moment.
+    fn nothing_was_denied(&self) -> Result<(), String> {
+        for gateway in &self.gateways {
+            for NotFound { name, asked, answered } in gateway.not_found() {
+                if !self.database.was_absent(&name, asked, answered) {
+                    return Err(format!(
+                        "{name} exists and was said to be not found\nwhat happened:\n{}",
+                        self.log.join("\n")
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn end(&mut self) {

@@ -110,6 +110,14 @@ fn trace_of(message: &Message) -> Option<(&str, &str)> {
     Some((headers.get("traceparent")?.as_str(), headers.get("tracestate")?.as_str()))
 }
 
+/// What is published from now on.
+async fn listen(world: &World, subject: &'static str) -> Subscriber {
+    let client = world.connect().await;
+    let messages = client.subscribe(subject).await.unwrap();
+    round_trip(&client).await;
+    messages
+}
+
 async fn next_on(events: &mut Subscriber, subject: &str) -> Message {
     let next = async {
         loop {
@@ -163,8 +171,7 @@ async fn counters(world: &World) -> Vec<Service> {
 async fn what_a_request_causes_carries_its_trace_also_where_another_replica_owns_the_resource() {
     let world = World::new().await;
     let services = counters(&world).await;
-    let mut events = world.connect().await.subscribe(">").await.unwrap();
-    round_trip(&world.client).await;
+    let mut events = listen(&world, ">").await;
     let mut answered_by = std::collections::BTreeSet::new();
     for _ in 0..200 {
         let asked = world.client.request_with_headers("call.test.counter.add", traced(), "{}".into());
@@ -205,8 +212,7 @@ async fn a_change_that_is_too_large_with_its_trace_goes_without_it() {
     let service = Builder::new("test").resource(resource.owned_by_name(1)).start(world.connect().await);
     let service = service.await.unwrap();
     world.ask("get.test.x", "{}").await;
-    let mut events = world.connect().await.subscribe("event.>").await.unwrap();
-    round_trip(&world.client).await;
+    let mut events = listen(&world, "event.>").await;
     size.store(8100, Ordering::SeqCst);
     let context = TraceContext::new(PARENT, Some(&"s".repeat(4000))).unwrap();
     context.scope(service.refresh_now("test.x")).await.unwrap();
@@ -227,14 +233,39 @@ async fn a_refresh_may_come_from_a_thread_that_is_not_the_runtimes() {
     let service = Builder::new("test").resource(resource.owned_by_name(1)).start(world.connect().await);
     let service = service.await.unwrap();
     world.ask("get.test.x", "{}").await;
-    let mut events = world.connect().await.subscribe("event.>").await.unwrap();
-    round_trip(&world.client).await;
+    let mut events = listen(&world, "event.>").await;
     for number in 1..=3 {
         count.store(number, Ordering::SeqCst);
         let handle = service.clone();
         std::thread::spawn(move || handle.try_refresh("test.x").unwrap()).join().expect("no panic");
         let change = next_on(&mut events, "event.test.x.change").await;
         assert_eq!(change.payload, Bytes::from(json!({"values": {"count": number}}).to_string()));
+    }
+    service.stop(PATIENCE).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_call_deletes_carries_its_trace_in_its_turn_and_out_of_it() {
+    let world = World::new().await;
+    let thing = |pattern| {
+        Resource::model(pattern, |_: Get| async { Model::from_serialize(&json!({})) }).owned_by_name(1).call(
+            "remove",
+            |call: Call| async move {
+                call.service().delete(call.name()).await?;
+                Ok(Reply::null())
+            },
+        )
+    };
+    let builder = Builder::new("test").resource(thing("free")).resource(thing("ordered").calls_in_order());
+    let service = builder.start(world.connect().await).await.unwrap();
+    let mut events = listen(&world, "event.>").await;
+    for name in ["free", "ordered"] {
+        world.ask(&format!("get.test.{name}"), "{}").await;
+        let subject = format!("call.test.{name}.remove");
+        let answer = world.client.request_with_headers(subject, traced(), "{}".into()).await.unwrap();
+        assert_eq!(answer.payload.as_ref(), br#"{"result":null}"#);
+        let message = next_on(&mut events, &format!("event.test.{name}.delete")).await;
+        assert_eq!(trace_of(&message), Some((PARENT, "a=1")), "{message:?}");
     }
     service.stop(PATIENCE).await.unwrap();
 }

@@ -89,6 +89,17 @@ async fn s09_a_started_service_resets_all_it_has_once_it_listens_and_once_more()
     service.stop(PATIENCE).await.unwrap();
 }
 
+/// A key that came later would begin with nothing remembered, and a change until then would be told to nobody.
+#[tokio::test]
+async fn a_service_without_a_lease_owns_its_names_before_the_first_request() {
+    let world = World::new().await;
+    let resource = Resource::new("x").owned_by_name(4);
+    let service = Builder::new("test").resource(resource).start(world.connect().await).await.unwrap();
+    let keys: Vec<String> = service.holdings().into_iter().map(|holding| holding.key).collect();
+    assert_eq!(keys, ["name.0", "name.1", "name.2", "name.3"]);
+    service.stop(PATIENCE).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e04_e05_a_refresh_publishes_exactly_what_changed() {
     let world = World::new().await;
