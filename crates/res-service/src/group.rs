@@ -50,7 +50,7 @@ pub(crate) enum Job {
 }
 
 /// Those who wait for a refresh to be published.
-type Waiter = oneshot::Sender<Result<(), Error>>;
+pub(crate) type Waiter = oneshot::Sender<Result<(), Error>>;
 
 #[derive(Default)]
 pub(crate) struct Groups {
@@ -298,10 +298,11 @@ impl Groups {
         if let Some(entry) = self.lock().entry(route, term) {
             entry.published_at = Some(Instant::now());
             entry.refreshing_since = None;
+            entry.failures = 0;
         }
     }
 
-    /// Notes that a refresh came through.
+    /// Notes that a refresh came through without anything to say.
     pub(crate) fn refreshed(&self, route: &Route, term: Term) {
         if let Some(entry) = self.lock().entry(route, term) {
             entry.failures = 0;

@@ -157,7 +157,7 @@ impl Service {
     }
 
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
-    fn send_now(&self, subject: &Subject, payload: Bytes) -> Option<Rest> {
+    pub(crate) fn send_now(&self, subject: &Subject, payload: Bytes) -> Option<Rest> {
         // What is pending here has not been sent, as a message goes with the room that it has got.
         let publish = tokio::task::unconstrained(self.send(subject.clone(), payload.clone()));
         if publish.now_or_never().is_some() {

@@ -63,6 +63,7 @@ impl Model {
         if self.written.answer() == before.written.answer() {
             return None;
         }
+        let (now, earlier) = (self.properties(), before.properties());
         let mut change = Vec::with_capacity(128);
         let mut push = |key: &[u8], value: &[u8]| {
             let mark: &[u8] = if change.is_empty() { b"{\"values\":{" } else { b"," };
@@ -70,23 +71,23 @@ impl Model {
                 change.extend_from_slice(text);
             }
         };
-        let same_keys = self.written.parts().len() == before.written.parts().len()
-            && self.keys().zip(before.keys()).all(|(now, earlier)| now == earlier);
-        if same_keys {
-            for ((key, now), (_, earlier)) in self.pairs().zip(before.pairs()) {
-                if now != earlier {
-                    push(key, now);
-                }
-            }
-        } else {
-            let earlier: HashMap<&[u8], &[u8]> = before.pairs().collect();
-            let now: HashMap<&[u8], &[u8]> = self.pairs().collect();
-            for (key, value) in self.pairs() {
-                if earlier.get(key) != Some(&value) {
+        let has_same_keys = now.len() == earlier.len()
+            && now.clone().zip(earlier.clone()).all(|(now, earlier)| now.0 == earlier.0);
+        if has_same_keys {
+            for ((key, value), (_, before)) in now.zip(earlier) {
+                if value != before {
                     push(key, value);
                 }
             }
-            for key in before.keys().filter(|key| !now.contains_key(key)) {
+        } else {
+            let before: HashMap<&[u8], &[u8]> = earlier.clone().collect();
+            let after: HashMap<&[u8], &[u8]> = now.clone().collect();
+            for (key, value) in now {
+                if before.get(key) != Some(&value) {
+                    push(key, value);
+                }
+            }
+            for (key, _) in earlier.filter(|(key, _)| !after.contains_key(key)) {
                 push(key, br#"{"action":"delete"}"#);
             }
         }
@@ -97,12 +98,8 @@ impl Model {
         Some(change.into())
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.keys().zip(self.written.parts().skip(1).step_by(2))
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.written.parts().step_by(2)
+    fn properties(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+        self.written.pairs()
     }
 }
 
@@ -130,7 +127,7 @@ impl Collection {
     }
 
     pub(crate) fn items(&self) -> Vec<&[u8]> {
-        self.written.parts().collect()
+        self.written.items().collect()
     }
 }
 
@@ -269,7 +266,7 @@ mod tests {
             data: crate::Data(vec![1]),
             nested,
         };
-        let parts = |model: &Model| -> Vec<Vec<u8>> { model.written.parts().map(<[u8]>::to_vec).collect() };
+        let parts = |model: &Model| -> Vec<Vec<u8>> { model.written.items().map(<[u8]>::to_vec).collect() };
         for nested in [json!(1), json!({"rid": "c"}), json!({"data": {"a": []}})] {
             let whole = whole(nested);
             let written = Model::from_serialize(&whole).expect("valid");
@@ -312,7 +309,7 @@ mod tests {
             let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.expect("text");
             let model = Model::from_json(text).expect("valid");
             let found: Value = model
-                .pairs()
+                .properties()
                 .map(|(key, value)| {
                     (serde_json::from_slice::<String>(key).expect("key"), serde_json::from_slice::<Value>(value).expect("value"))
                 })

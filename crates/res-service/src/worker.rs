@@ -2,33 +2,32 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use async_nats::Subject;
+use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::difference::{Step, steps};
 use crate::error::Error;
-use crate::group::{Job, Route, Swapped};
-use crate::handling::{Begun, Rest, guarded, now_or_later};
+use crate::group::{Job, Route};
+use crate::handling::{Begun, Rest, begin, guarded, now_or_later};
 use crate::in_flight::Slot;
-use crate::jitter;
 use crate::ownership::Term;
-use crate::router::{GET_TIME_MAX, subject};
+use crate::request::{Get, Target};
+use crate::router::GET_TIME_MAX;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
 
 mod get;
+mod refresh;
 
 /// A collection that changed in more steps than this is announced by one reset of it.
 const STEPS_MAX: usize = 256;
-/// Tries of a failed refresh before the gateways are told to ask by themselves.
-const REFRESH_TRIES_MAX: u32 = 5;
 
 /// The term ended while something was being published.
+#[derive(Debug)]
 struct TermEnded;
 
 /// Does a piece of work of a group that was idle, and everything that comes meanwhile; what must be waited for goes on as
@@ -59,10 +58,7 @@ pub(crate) async fn work(service: Service, group: Arc<str>, mut rest: Option<Res
 fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
     let begin = || match job {
         Job::Get(get) => get::serve(service, get),
-        Job::Refresh(route) => {
-            let service = service.clone();
-            Some(async move { run_refresh(&service, &route).await }.boxed())
-        }
+        Job::Refresh(route) => refresh::serve(service, route),
         Job::Query { route, query, reply, slot } => {
             let service = service.clone();
             Some(async move { run_query(&service, &route, query, reply, slot).await }.boxed())
@@ -83,83 +79,21 @@ fn note_panic(service: &Service, group: &Arc<str>) {
     tracing::error!(res.group = %group, "serving a resource panicked");
 }
 
-/// Asks the get handler for the state of now, without a request of a gateway.
-async fn read(
+/// Asks the get handler for the state of now; `asked` are subject and headers if a gateway did.
+fn begin_read(
     service: &Service,
     route: &Route,
     query: Option<Box<str>>,
-    time_max: Duration,
-) -> Result<Snapshot, Error> {
-    let subject = Subject::from(format!("get.{}", route.name));
-    match get::begin_read(service, route, query, subject, None) {
-        Begun::Done(outcome) => outcome,
-        Begun::Waiting(handled) => guarded(service, time_max, handled).await,
-    }
-}
-
-async fn run_refresh(service: &Service, route: &Route) {
-    let Some(started) = service.groups().begin_refresh(route) else { return };
-    let term = started.term;
-    if !lasts(service, route, term) {
-        return;
-    }
-    let mut outcome = Ok(());
-    if started.has_value {
-        outcome = refresh_value(service, route, term).await;
-    }
-    if started.queries && outcome.is_ok() {
-        let inbox = query_subject(service, &route.name);
-        let payload = serde_json::json!({ "subject": inbox }).to_string();
-        publish(service, route, term, "query", payload.into()).await.ok();
-        service.groups().published(route, term);
-    }
-    for waiter in started.waiters {
-        let _ = waiter.send(outcome.clone());
-    }
-}
-
-/// Where the gateway asks for the state of each of its queries after a query change. It belongs to this replica and
-/// lives as long as it does; of a replica that is gone, the successor's resets take its place.
-pub(crate) fn query_subject(service: &Service, name: &str) -> String {
-    format!("{}.{name}", subject("query", service.name(), service.replica()))
-}
-
-async fn refresh_value(service: &Service, route: &Route, term: Term) -> Result<(), Error> {
-    let time_max = GET_TIME_MAX.min(service.limits().handler_time_max);
-    let outcome = read(service, route, None, time_max).await;
-    if !lasts(service, route, term) {
-        return Ok(());
-    }
-    match outcome {
-        Ok(snapshot) => {
-            if let Swapped::Earlier(earlier) = service.groups().swap(route, term, &snapshot) {
-                announce(service, route, term, &earlier, &snapshot).await.ok();
-            }
-            service.groups().refreshed(route, term);
-            Ok(())
-        }
-        Err(error) if error.is_not_found() => {
-            service.groups().forget(service, route, term);
-            publish(service, route, term, "delete", Bytes::new()).await.ok();
-            Ok(())
-        }
-        Err(error) => {
-            count(&service.statistics().refresh_failures);
-            let wait = |failures: u32| {
-                (failures + 1 < REFRESH_TRIES_MAX)
-                    .then(|| jitter::spread(Duration::from_millis(100) * 3_u32.pow(failures)))
-            };
-            if !service.groups().retry_refresh(service, route, term, wait) {
-                service.groups().forget(service, route, term);
-                tracing::error!(
-                    res.resource = %route.name, error.cause = error.cause_chain(), tries = REFRESH_TRIES_MAX,
-                    "a changed resource cannot be read; gateways are made to ask for it: {error}"
-                );
-                service.publish_reset(&[&route.name], &[]).await;
-            }
-            Err(error)
-        }
-    }
+    asked: Option<(Subject, Option<Arc<HeaderMap>>)>,
+) -> Begun<Snapshot> {
+    let Some(handler) = &route.definition.get else { return Begun::Done(Err(Error::NOT_FOUND)) };
+    let (subject, headers) = asked.unwrap_or_else(|| (["get.", &*route.name].concat().into(), None));
+    let name_start = "get.".len();
+    let name_end = subject.as_str().len();
+    let definition = Arc::clone(&route.definition);
+    let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
+    let span = tracing::debug_span!("get", res.resource = %route.name);
+    begin(service, span, || handler(Get { target, query }))
 }
 
 /// Publishes what leads from one state to the next.
@@ -210,7 +144,11 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
         |service: &Service| route.key.as_deref().is_none_or(|key| service.ownership().term(key).is_some());
     let error = if owned(service) {
         let time_max = service.limits().handler_time_max.min(GET_TIME_MAX);
-        match read(service, route, Some(query), time_max).await {
+        let outcome = match begin_read(service, route, Some(query), None) {
+            Begun::Done(outcome) => outcome,
+            Begun::Waiting(handled) => guarded(service, time_max, handled).await,
+        };
+        match outcome {
             Ok(snapshot) if owned(service) => {
                 if let Some(rest) = service.answer(&reply, Ok(snapshot.query_reply()), &route.name) {
                     rest.await;
@@ -253,14 +191,28 @@ async fn publish(
     change: &'static str,
     payload: Bytes,
 ) -> Result<(), TermEnded> {
-    if let Some(wait) = service.pace().reserve(Instant::now()) {
+    if let Some(wait) = service.pace().reserve() {
         tokio::time::sleep(wait).await;
     }
+    if let Some(rest) = publish_now(service, route, term, change, payload)? {
+        rest.await;
+    }
+    Ok(())
+}
+
+/// Like [`publish`], whatever the pace; gives back what must be waited for.
+fn publish_now(
+    service: &Service,
+    route: &Route,
+    term: Term,
+    change: &'static str,
+    payload: Bytes,
+) -> Result<Option<Rest>, TermEnded> {
     if !lasts(service, route, term) {
         return Err(TermEnded);
     }
     count(&service.statistics().changes_published);
     tracing::trace!(res.resource = %route.name, res.change = change, "publishes a change");
-    service.send(format!("event.{}.{change}", route.name), payload).await;
-    Ok(())
+    let subject = ["event.", &*route.name, ".", change].concat();
+    Ok(service.send_now(&subject.into(), payload))
 }

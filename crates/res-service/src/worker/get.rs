@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use async_nats::Subject;
 use bytes::Bytes;
 use futures::FutureExt;
 
 use crate::error::Error;
-use crate::group::{Route, Swapped};
-use crate::handling::{Begun, Rest, begin, guarded, keeping};
+use crate::group::Swapped;
+use crate::handling::{Begun, Rest, guarded, keeping};
 use crate::ownership::Term;
-use crate::request::{Get, Target};
 use crate::router::{GET_TIME_MAX, IncomingGet, find_owner, route_get};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 
-use super::{announce, lasts, publish};
+use super::{announce, begin_read, lasts, publish};
 
 /// Serves a get when its turn has come.
 pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
@@ -57,9 +55,8 @@ async fn reset(service: &Service, names: &[Arc<str>]) {
 
 /// Asks the handler and goes on with what it says.
 fn read(service: &Service, mut get: IncomingGet, term: Option<Term>) -> Option<Rest> {
-    let headers = get.headers.take().map(Arc::new);
-    let subject = get.subject.clone();
-    match begin_read(service, &get.route, get.query.clone(), subject, headers) {
+    let asked = (get.subject.clone(), get.headers.take().map(Arc::new));
+    match begin_read(service, &get.route, get.query.clone(), Some(asked)) {
         Begun::Done(outcome) => conclude(service, get, term, outcome),
         Begun::Waiting(handled) => {
             let service = service.clone();
@@ -74,23 +71,6 @@ fn read(service: &Service, mut get: IncomingGet, term: Option<Term>) -> Option<R
             Some(wait.boxed())
         }
     }
-}
-
-/// Asks the get handler for the state of now.
-pub(super) fn begin_read(
-    service: &Service,
-    route: &Route,
-    query: Option<Box<str>>,
-    subject: Subject,
-    headers: Option<Arc<async_nats::HeaderMap>>,
-) -> Begun<Snapshot> {
-    let Some(handler) = &route.definition.get else { return Begun::Done(Err(Error::NOT_FOUND)) };
-    let name_start = "get.".len();
-    let name_end = subject.as_str().len();
-    let definition = Arc::clone(&route.definition);
-    let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
-    let span = tracing::debug_span!("get", res.resource = %route.name);
-    begin(service, span, || handler(Get { target, query }))
 }
 
 fn conclude(
