@@ -32,7 +32,7 @@ func run() error {
 	service := flags.String("service", "", "load: name of the service")
 	process := flags.Int("process", 0, "load: id of the service's process, whose CPU time is taken")
 	workload := flags.String("workload", "get", "load: get, call or change")
-	concurrency := flags.Int("concurrency", 64, "load: outstanding requests, each of a model of its own")
+	concurrency := flags.Int("concurrency", 64, "load: outstanding requests, each of a model of its own, 900 at most")
 	duration := flags.Duration("duration", 2*time.Second, "load: how long is measured")
 	warmUp := flags.Duration("warm-up", 300*time.Millisecond, "load: how long before the measurement")
 	if err := flags.Parse(os.Args[2:]); err != nil {

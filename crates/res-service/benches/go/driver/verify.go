@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -13,8 +12,8 @@ import (
 const (
 	readyTimeMax  = 10 * time.Second
 	answerTimeMax = 2 * time.Second
-	// verified is the model that is compared: none of those that the load begins with.
-	verified = 1000
+	// The models that are tried until they are served, and then compared: none of those that are loaded.
+	ready, verified = 999, 1000
 )
 
 // verify asks every service the same and compares what they say, answers and changes, as JSON.
@@ -38,18 +37,36 @@ func verify(connection *nats.Conn, services []string) error {
 	return nil
 }
 
+// untilReady waits until a service answers and announces what changes.
 func untilReady(connection *nats.Conn, service string) error {
-	subject, payload := getRequest(service, 0)
+	changes, err := connection.SubscribeSync(fmt.Sprintf("event.%s.item.%d.change", service, ready))
+	if err != nil {
+		return err
+	}
+	defer changes.Unsubscribe()
 	for deadline := time.Now().Add(readyTimeMax); ; {
-		_, err := connection.Request(subject, payload, answerTimeMax)
+		err := announced(connection, service, changes)
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, nats.ErrNoResponders) || time.Now().After(deadline) {
+		if time.Now().After(deadline) {
 			return fmt.Errorf("%s is not ready after %v: %w", service, readyTimeMax, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+func announced(connection *nats.Conn, service string, changes *nats.Subscription) error {
+	for _, request := range []func(string, int) (string, []byte){getRequest, incrementRequest} {
+		subject, payload := request(service, ready)
+		if _, err := connection.Request(subject, payload, answerTimeMax); err != nil {
+			return fmt.Errorf("%s: %w", subject, err)
+		}
+	}
+	if _, err := changes.NextMsg(answerTimeMax / 10); err != nil {
+		return fmt.Errorf("a change was not published: %w", err)
+	}
+	return nil
 }
 
 // transcript is everything that a service says to one of each request, in its order.
