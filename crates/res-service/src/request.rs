@@ -90,7 +90,11 @@ impl<'a> Envelope<'a> {
         {
             return Err(Error::internal("the request is not a JSON object"));
         }
-        let envelope: Option<Self> = serde_json::from_slice(payload).map_err(|error| {
+        // Checked as a whole once, and not again in every string.
+        let text = std::str::from_utf8(payload).map_err(|error| {
+            Error::internal(format!("the request is not UTF-8 from byte {}", error.valid_up_to()))
+        })?;
+        let envelope: Option<Self> = serde_json::from_str(text).map_err(|error| {
             // serde's words may quote the payload, which may hold a token; the kind and place are enough.
             Error::internal(format!(
                 "the request is not the JSON object the protocol has ({:?} at column {})",
