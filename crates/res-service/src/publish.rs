@@ -1,6 +1,9 @@
 //! What a service says: of its own accord, and in answer.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use async_nats::Subject;
 use async_nats::subject::ToSubject;
@@ -158,11 +161,11 @@ impl Service {
 
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
     pub(crate) fn send_now(&self, subject: &Subject, payload: Bytes) -> Option<Rest> {
-        // What is pending here has not been sent, as a message goes with the room that it has got.
-        let publish = tokio::task::unconstrained(self.send(subject.clone(), payload.clone()));
-        if publish.now_or_never().is_some() {
+        let mut publish = pin!(tokio::task::unconstrained(self.send(subject.clone(), payload.clone())));
+        if publish.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return None;
         }
+        // What is pending has not been sent, as a message goes with the room that it has got.
         let (service, subject) = (self.clone(), subject.clone());
         Some(async move { service.send(subject, payload).await }.boxed())
     }

@@ -189,7 +189,8 @@ impl Service {
     pub async fn refresh_now(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let route = self.route_of(resource_id.as_ref())?;
         let term = route.key.as_deref().and_then(|key| self.ownership().term(key));
-        let Some(term) = term else { return self.refresh(resource_id).await };
+        // Boxed, as what happens now and then would make every handler that calls this larger.
+        let Some(term) = term else { return Box::pin(self.refresh(resource_id)).await };
         count(&self.statistics().refreshes);
         let (sender, receiver) = oneshot::channel();
         self.groups().refresh_now(self, &route, term, sender);
