@@ -15,7 +15,7 @@ use crate::in_flight::{PRE_RESPONSE, Slot};
 use crate::ownership::Place;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get, Target};
-use crate::resource::{AccessRule, Handler};
+use crate::resource::{AccessRule, Definition, Handler};
 use crate::router::subject_of_all;
 use crate::router::{
     IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get, subject,
@@ -153,8 +153,8 @@ fn fill_subjects(kind: Kind, name: &str) -> Vec<Subject> {
     subjects.into_iter().map(Subject::from).collect()
 }
 
-async fn take(service: &Service, kind: Kind, message: Message) {
-    let Some(reply) = message.reply.clone() else {
+async fn take(service: &Service, kind: Kind, mut message: Message) {
+    let Some(reply) = message.reply.take() else {
         return tracing::debug!(nats.subject = %message.subject, "a request without a reply subject is passed over");
     };
     let statistics = service.statistics();
@@ -185,21 +185,24 @@ async fn take(service: &Service, kind: Kind, message: Message) {
 }
 
 /// Finds the resource of a request; `None` if it has been answered as not found.
-async fn target(
-    service: &Service,
+async fn target<'s>(
+    service: &'s Service,
     message: &mut Message,
     start: usize,
     end: usize,
     reply: &Subject,
-) -> Option<Target> {
+) -> Option<(&'s Definition, Target)> {
     let subject = message.subject.clone();
     let name = &subject.as_str()[start..end];
-    let Some(definition) = service.find(name).cloned() else {
+    let Some(definition) = service.find(name) else {
         service.answer_error(reply.clone(), &Error::NOT_FOUND, name).await;
         return None;
     };
     let headers = message.headers.take().map(Arc::new);
-    Some(Target { service: service.clone(), definition, subject, name_start: start, name_end: end, headers })
+    let (service, of_target) = (service.clone(), Arc::clone(definition));
+    let target =
+        Target { service, definition: of_target, subject, name_start: start, name_end: end, headers };
+    Some((definition, target))
 }
 
 /// The end of the resource name in `<kind>.<name>.<method>`.
@@ -209,8 +212,10 @@ fn name_end(subject: &Subject) -> usize {
 
 async fn call(service: &Service, mut message: Message, reply: Subject) {
     let end = name_end(&message.subject);
-    let Some(target) = target(service, &mut message, "call.".len(), end, &reply).await else { return };
-    let Some(handler) = target.definition.calls.find(&target.subject.as_str()[end + 1..]).cloned() else {
+    let Some((definition, target)) = target(service, &mut message, "call.".len(), end, &reply).await else {
+        return;
+    };
+    let Some(handler) = definition.calls.find(&target.subject.as_str()[end + 1..]) else {
         return service.answer_error(reply, &Error::METHOD_NOT_FOUND, target.name()).await;
     };
     let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
@@ -221,7 +226,7 @@ async fn call(service: &Service, mut message: Message, reply: Subject) {
     let rest = match Call::parse(target, &payload) {
         Ok(request) => {
             asked.is_http = request.is_http();
-            respond(service, &handler, request, asked)
+            respond(service, handler, request, asked)
         }
         Err(error) => answer(service, asked, Err(error)),
     };
@@ -232,8 +237,10 @@ async fn call(service: &Service, mut message: Message, reply: Subject) {
 
 async fn auth(service: &Service, mut message: Message, reply: Subject) {
     let end = name_end(&message.subject);
-    let Some(target) = target(service, &mut message, "auth.".len(), end, &reply).await else { return };
-    let Some(handler) = target.definition.auths.find(&target.subject.as_str()[end + 1..]).cloned() else {
+    let Some((definition, target)) = target(service, &mut message, "auth.".len(), end, &reply).await else {
+        return;
+    };
+    let Some(handler) = definition.auths.find(&target.subject.as_str()[end + 1..]).cloned() else {
         return service.answer_error(reply, &Error::METHOD_NOT_FOUND, target.name()).await;
     };
     let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
@@ -300,13 +307,15 @@ fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Opt
 
 async fn access(service: &Service, mut message: Message, reply: Subject) {
     let end = message.subject.as_str().len();
-    let Some(target) = target(service, &mut message, "access.".len(), end, &reply).await else { return };
-    let handler = match &target.definition.access {
+    let Some((definition, target)) = target(service, &mut message, "access.".len(), end, &reply).await else {
+        return;
+    };
+    let handler = match &definition.access {
         AccessRule::Elsewhere => return,
         AccessRule::Default => {
             return service.answer_error(reply, &Error::ACCESS_DENIED, target.name()).await;
         }
-        AccessRule::Handler(handler) => Arc::clone(handler),
+        AccessRule::Handler(handler) => handler,
     };
     let Some(slot) = service.accesses().enter(reply.clone(), Instant::now()) else {
         return service.answer_busy(reply).await;
@@ -358,7 +367,10 @@ async fn get(service: &Service, message: Message, reply: Subject) {
         return service.answer_busy(reply).await;
     };
     let Message { subject, payload, headers, .. } = message;
-    route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
+    let subject = Some(subject);
+    let get =
+        IncomingGet { route, subject, payload, headers, query, reply, received, has_waited: false, slot };
+    route_get(service, get);
 }
 
 /// A get that another replica has sent here. The NATS reply is for that replica; the gateway's is in a header.
@@ -394,8 +406,10 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
     };
     let query = Get::parse_query(&message.payload).unwrap_or_default();
     let headers = (!headers.is_empty()).then_some(headers);
-    let payload = message.payload;
-    route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
+    let (payload, subject) = (message.payload, Some(subject));
+    let get =
+        IncomingGet { route, subject, payload, headers, query, reply, received, has_waited: false, slot };
+    route_get(service, get);
 }
 
 /// A refresh that another replica has sent here.

@@ -70,6 +70,8 @@ struct State {
     /// watches does not.
     by_age: BTreeMap<u64, Arc<str>>,
     stamps: u64,
+    /// Whether anybody has asked when nothing is done any more: only a service that stops does.
+    idle_is_awaited: bool,
 }
 
 struct Remembered {
@@ -151,7 +153,7 @@ impl Groups {
             return Some(job);
         }
         waiting.remove();
-        if state.at_work.is_empty() {
+        if state.idle_is_awaited && state.at_work.is_empty() {
             self.idle.notify_waiters();
         }
         None
@@ -161,8 +163,12 @@ impl Groups {
     pub(crate) async fn idle(&self) {
         loop {
             let idle = self.idle.notified();
-            if self.lock().at_work.is_empty() {
-                return;
+            {
+                let mut state = self.lock();
+                state.idle_is_awaited = true;
+                if state.at_work.is_empty() {
+                    return;
+                }
             }
             idle.await;
         }
@@ -359,9 +365,12 @@ impl State {
     }
 
     /// Gives the work back if the group was idle: then it is the caller who must do it.
-    fn enqueue(&mut self, group: &Arc<str>, job: Job) -> Option<Job> {
+    fn enqueue(&mut self, group: &Arc<str>, mut job: Job) -> Option<Job> {
         match self.at_work.entry(Arc::clone(group)) {
             Entry::Occupied(waiting) => {
+                if let Job::Get(get) = &mut job {
+                    get.has_waited = true;
+                }
                 waiting.into_mut().push_back(job);
                 None
             }

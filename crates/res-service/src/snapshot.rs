@@ -159,8 +159,8 @@ impl Snapshot {
     }
 
     /// The whole reply to a get request.
-    pub(crate) fn get_reply(&self) -> Result<Bytes, Error> {
-        let Some(query) = self.query() else { return Ok(self.query_reply()) };
+    pub(crate) fn into_reply(self) -> Result<Bytes, Error> {
+        let Some(query) = self.query() else { return Ok(self.into_query_reply()) };
         let mut reply = self.written().answer_without_end().to_vec();
         reply.extend_from_slice(b",\"query\":");
         serde_json::to_writer(&mut reply, query).map_err(Error::internal)?;
@@ -169,8 +169,11 @@ impl Snapshot {
     }
 
     /// The reply to a request of a query change: the whole state, which the gateway compares by itself.
-    pub(crate) fn query_reply(&self) -> Bytes {
-        self.written().answer().clone()
+    pub(crate) fn into_query_reply(self) -> Bytes {
+        match self {
+            Self::Model(model) => model.written.into_answer(),
+            Self::Collection(collection) => collection.written.into_answer(),
+        }
     }
 }
 
@@ -213,17 +216,17 @@ mod tests {
 
     #[test]
     fn g02_the_empty_model_and_the_empty_collection_are_valid() {
-        let reply = Snapshot::from(model(&json!({}))).get_reply().expect("reply");
+        let reply = Snapshot::from(model(&json!({}))).into_reply().expect("reply");
         assert_eq!(reply, br#"{"result":{"model":{}}}"#.as_slice());
         let reply = Snapshot::from(Collection::from_serialize(&json!([])).expect("valid"))
-            .get_reply()
+            .into_reply()
             .expect("reply");
         assert_eq!(reply, br#"{"result":{"collection":[]}}"#.as_slice());
     }
 
     #[test]
     fn g03_the_normalised_query_is_escaped_in_the_answer() {
-        let reply = Snapshot::from(model(&json!({"a": 1})).query("a=\"&b")).get_reply().expect("reply");
+        let reply = Snapshot::from(model(&json!({"a": 1})).query("a=\"&b")).into_reply().expect("reply");
         assert_eq!(reply, br#"{"result":{"model":{"a":1},"query":"a=\"&b"}}"#.as_slice());
     }
 

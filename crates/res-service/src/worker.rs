@@ -150,7 +150,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
         };
         match outcome {
             Ok(snapshot) if owned(service) => {
-                if let Some(rest) = service.answer(&reply, Ok(snapshot.query_reply()), &route.name) {
+                if let Some(rest) = service.answer(&reply, Ok(snapshot.into_query_reply()), &route.name) {
                     rest.await;
                 }
                 return;

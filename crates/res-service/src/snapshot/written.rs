@@ -100,6 +100,10 @@ impl Written {
         &self.answer
     }
 
+    pub(super) fn into_answer(self) -> Bytes {
+        self.answer
+    }
+
     /// The answer without its end, which comes after the query.
     pub(super) fn answer_without_end(&self) -> &[u8] {
         &self.answer[..self.answer.len() - TAIL.len()]
@@ -211,6 +215,7 @@ impl Top<'_> {
     }
 
     /// What has been written since `start` is a part.
+    #[inline]
     fn note(&mut self, start: usize) {
         self.parts.push(span(start, self.text.len()));
     }

@@ -1,6 +1,7 @@
 //! Serving one get. Everything here that can be done without waiting is, and what is left is given back.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -17,9 +18,10 @@ use super::{announce, begin_read, lasts, publish};
 
 /// Serves a get when its turn has come.
 pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
+    let now = if get.has_waited { Instant::now() } else { get.received };
     let term = match &get.route.key {
         None => None,
-        Some(key) => match service.ownership().ready_term(key) {
+        Some(key) => match service.ownership().ready_term(key, now) {
             Some(term) => Some(term),
             None => {
                 tokio::spawn(find_owner(service.clone(), get));
@@ -27,7 +29,7 @@ pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
             }
         },
     };
-    if get.received.elapsed() >= GET_TIME_MAX {
+    if now >= get.received + GET_TIME_MAX {
         service.resets().follow_up(service, &get.route.name);
         let error = Error::internal("the get waited too long for those before it");
         return answer(service, get, Err(error));
@@ -55,8 +57,9 @@ async fn reset(service: &Service, names: &[Arc<str>]) {
 
 /// Asks the handler and goes on with what it says.
 fn read(service: &Service, mut get: IncomingGet, term: Option<Term>) -> Option<Rest> {
-    let asked = (get.subject.clone(), get.headers.take().map(Arc::new));
-    match begin_read(service, &get.route, get.query.clone(), Some(asked)) {
+    let headers = get.headers.take().map(Arc::new);
+    let asked = get.subject.take().map(|subject| (subject, headers));
+    match begin_read(service, &get.route, get.query.clone(), asked) {
         Begun::Done(outcome) => conclude(service, get, term, outcome),
         Begun::Waiting(handled) => {
             let service = service.clone();
@@ -80,7 +83,7 @@ fn conclude(
     outcome: Result<Snapshot, Error>,
 ) -> Option<Rest> {
     let Some(term) = term else {
-        return answer(service, get, outcome.and_then(|snapshot| snapshot.get_reply()));
+        return answer(service, get, outcome.and_then(Snapshot::into_reply));
     };
     if !lasts(service, &get.route, term) {
         route_get(service, get);
@@ -96,18 +99,18 @@ fn conclude(
     match service.groups().swap(&get.route, term, &snapshot) {
         Swapped::First | Swapped::Same => {
             service.resets().succeeded(&get.route.name);
-            answer(service, get, snapshot.get_reply())
+            answer(service, get, snapshot.into_reply())
         }
         Swapped::Earlier(earlier) => {
             let service = service.clone();
-            Some(async move { tell_and_answer(&service, get, term, &earlier, &snapshot).await }.boxed())
+            Some(async move { tell_and_answer(&service, get, term, &earlier, snapshot).await }.boxed())
         }
         Swapped::Unknown => {
             // Given up while it was being read: this answer is remembered by nobody, so it must be asked for again.
             service.resets().succeeded(&get.route.name);
             let (service, name) = (service.clone(), Arc::clone(&get.route.name));
             let answer_and_reset = async move {
-                if let Some(rest) = answer(&service, get, snapshot.get_reply()) {
+                if let Some(rest) = answer(&service, get, snapshot.into_reply()) {
                     rest.await;
                 }
                 reset(&service, &[name]).await;
@@ -123,14 +126,14 @@ async fn tell_and_answer(
     get: IncomingGet,
     term: Term,
     earlier: &Snapshot,
-    snapshot: &Snapshot,
+    snapshot: Snapshot,
 ) {
-    let told = announce(service, &get.route, term, earlier, snapshot).await;
+    let told = announce(service, &get.route, term, earlier, &snapshot).await;
     if told.is_err() || !lasts(service, &get.route, term) {
         return route_get(service, get);
     }
     service.resets().succeeded(&get.route.name);
-    if let Some(rest) = answer(service, get, snapshot.get_reply()) {
+    if let Some(rest) = answer(service, get, snapshot.into_reply()) {
         rest.await;
     }
 }
