@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 
 use crate::error::{BoxError, Error};
-use crate::group::{Job, Route};
+use crate::group::Job;
 use crate::handling::{Begun, Rest, begin, guarded, keeping};
 use crate::in_flight::{PRE_RESPONSE, Slot};
 use crate::ownership::Place;
@@ -351,8 +351,7 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
 
 async fn get(service: &Service, message: Message, reply: Subject) {
     let name = message.subject.as_str().get("get.".len()..).unwrap_or("");
-    let definition = service.find(name).filter(|definition| definition.get.is_some());
-    let Some(definition) = definition.cloned() else {
+    let Some(route) = service.route(name) else {
         return service.answer_error(reply, &Error::NOT_FOUND, name).await;
     };
     let query = match Get::parse_query(&message.payload) {
@@ -360,7 +359,6 @@ async fn get(service: &Service, message: Message, reply: Subject) {
         Err(error) => return service.answer_error(reply, &error, name).await,
     };
     let received = Instant::now();
-    let route = Route::new(definition, name);
     let Some(slot) = service.gets().enter(reply.clone(), received) else {
         // A gateway that was refreshing the resource keeps an old state now.
         service.resets().follow_up(service, &route.name);
@@ -384,13 +382,12 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
         .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
         .collect();
     let name = subject.as_ref().and_then(|subject| subject.as_str().strip_prefix("get."));
-    let definition = name.and_then(|name| service.find(name));
-    let (Some(reply), Some(subject), Some(definition)) = (reply, subject.clone(), definition) else {
+    let route = name.and_then(|name| service.route(name));
+    let (Some(reply), Some(subject), Some(route)) = (reply, subject, route) else {
         return if refuse {
             service.send(acknowledgement, Bytes::from_static(REFUSED)).await
         };
     };
-    let route = Route::new(Arc::clone(definition), name.unwrap_or_default());
     let place = route.key.as_deref().map(|key| service.ownership().locate(key));
     if !matches!(place, Some(Place::Here | Place::Preparing)) {
         return if refuse {
@@ -415,7 +412,7 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
 /// A refresh that another replica has sent here.
 async fn refresh(service: &Service, message: &Message, acknowledgement: Subject, refuse: bool) {
     let name = std::str::from_utf8(&message.payload).unwrap_or_default();
-    let route = service.find(name).map(|definition| Route::new(Arc::clone(definition), name));
+    let route = service.route(name);
     let taken = route.is_some_and(|route| refresh_here(service, &route));
     if taken || refuse {
         service.send(acknowledgement, Bytes::from_static(if taken { TAKEN } else { REFUSED })).await;
@@ -426,7 +423,7 @@ async fn refresh(service: &Service, message: &Message, acknowledgement: Subject,
 async fn query(service: &Service, message: &Message, reply: Subject) {
     let prefix = subject("query", service.name(), service.replica());
     let name = message.subject.as_str().get(prefix.len() + 1..).unwrap_or_default();
-    let Some(definition) = service.find(name).cloned() else {
+    let Some(route) = service.route(name) else {
         return service.answer_error(reply, &Error::NOT_FOUND, name).await;
     };
     let query = match Get::parse_query(&message.payload) {
@@ -436,7 +433,6 @@ async fn query(service: &Service, message: &Message, reply: Subject) {
     let Some(slot) = service.gets().enter(reply.clone(), Instant::now()) else {
         return service.answer_busy(reply).await;
     };
-    let route = Route::new(definition, name);
     let group = Arc::clone(&route.group);
     service.groups().push(service, &group, Job::Query { route, query, reply, slot });
 }

@@ -6,6 +6,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,9 +24,11 @@ use crate::snapshot::Snapshot;
 use crate::statistics::count;
 use crate::worker::begin_work;
 
-/// Where a resource belongs: worked out once per request.
+/// Where a resource belongs. What is remembered keeps it, so that it is worked out once and shared by all requests.
 #[derive(Clone)]
-pub(crate) struct Route {
+pub(crate) struct Route(Arc<RouteParts>);
+
+pub(crate) struct RouteParts {
     pub(crate) definition: Arc<Definition>,
     pub(crate) name: Arc<str>,
     pub(crate) key: Option<Arc<str>>,
@@ -37,7 +40,15 @@ impl Route {
         let name: Arc<str> = name.into();
         let key = definition.key(&name);
         let group = definition.group(&name, key.as_deref());
-        Self { definition, name, key, group }
+        Self(Arc::new(RouteParts { definition, name, key, group }))
+    }
+}
+
+impl Deref for Route {
+    type Target = RouteParts;
+
+    fn deref(&self) -> &RouteParts {
+        &self.0
     }
 }
 
@@ -172,6 +183,11 @@ impl Groups {
             }
             idle.await;
         }
+    }
+
+    /// Where a resource belongs, if it is remembered.
+    pub(crate) fn route(&self, name: &str) -> Option<Route> {
+        self.lock().entries.get(name).map(|entry| entry.route.clone())
     }
 
     /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
-use crate::group::{Job, Route};
+use crate::group::Job;
 use crate::handling::Rest;
 use crate::name::{check_change_name, check_reset_pattern, is_part};
 use crate::reply::error_json;
@@ -47,8 +47,8 @@ impl Service {
     /// must answer [`Error::NOT_FOUND`] by now; a [`Service::refresh`] would then say the same by itself.
     pub async fn delete(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
-        let route = self.find(name).map(|definition| Route::new(Arc::clone(definition), name));
-        let owned = route
+        let owned = self
+            .route(name)
             .filter(|route| route.key.as_deref().is_some_and(|key| self.ownership().term(key).is_some()));
         let Some(route) = owned else {
             return self.publish(format!("event.{name}.delete"), Bytes::new()).await;
