@@ -301,7 +301,7 @@ fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Opt
         service.note_error(error, name);
     }
     let outcome = outcome.map(|answer| answer.encode(asked.is_http));
-    let rest = service.answer(&asked.reply, outcome, name)?;
+    let rest = service.answer(asked.reply, outcome, name)?;
     Some(keeping(rest, asked.slot))
 }
 
@@ -328,7 +328,7 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
     };
     let answer = move |service: &Service, outcome: Result<Grant, Error>| {
         let outcome = outcome.and_then(|grant| grant.encode());
-        let rest = service.answer(&reply, outcome, &subject.as_str()[name_start..])?;
+        let rest = service.answer(reply, outcome, &subject.as_str()[name_start..])?;
         Some(keeping(rest, slot))
     };
     let rest: Option<Rest> = match begun {

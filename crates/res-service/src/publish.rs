@@ -1,11 +1,9 @@
 //! What a service says: of its own accord, and in answer.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
 
 use async_nats::Subject;
+use async_nats::client::PublishError;
 use async_nats::subject::ToSubject;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -154,26 +152,28 @@ impl Service {
 
     /// Publishes; what goes wrong is for the log, as there is nobody to tell.
     pub(crate) async fn send(&self, subject: impl ToSubject, payload: Bytes) {
-        if let Err(error) = self.publish(subject, payload).await {
-            tracing::error!(error.cause = error.cause_chain(), "a message could not be published");
+        if let Err(error) = self.client().publish(subject, payload).await {
+            note_unsent(error);
         }
     }
 
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
-    pub(crate) fn send_now(&self, subject: &Subject, payload: Bytes) -> Option<Rest> {
-        let mut publish = pin!(tokio::task::unconstrained(self.send(subject.clone(), payload.clone())));
-        if publish.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-            return None;
-        }
-        // What is pending has not been sent, as a message goes with the room that it has got.
-        let (service, subject) = (self.clone(), subject.clone());
-        Some(async move { service.send(subject, payload).await }.boxed())
+    pub(crate) fn send_now(&self, subject: Subject, payload: Bytes) -> Option<Rest> {
+        let service = self.clone();
+        let publish = async move {
+            if let Err(error) = service.client().publish(subject, payload).await {
+                note_unsent(error);
+            }
+        };
+        let mut publish: Rest = publish.boxed();
+        let is_sent = tokio::task::unconstrained(&mut publish).now_or_never().is_some();
+        (!is_sent).then_some(publish)
     }
 
     /// Answers a request, and gives back what must be waited for. An answer that does not fit into a message is an
     /// error instead, and never silence.
     #[must_use]
-    pub(crate) fn answer(&self, reply: &Subject, outcome: Result<Bytes, Error>, name: &str) -> Option<Rest> {
+    pub(crate) fn answer(&self, reply: Subject, outcome: Result<Bytes, Error>, name: &str) -> Option<Rest> {
         let bytes_max = self.client().max_payload();
         let payload = outcome
             .and_then(|payload| match payload.len() {
@@ -211,4 +211,9 @@ impl Service {
             tracing::debug!(res.resource = %name, error.cause = error.cause_chain(), "a request was refused: {error}");
         }
     }
+}
+
+fn note_unsent(error: PublishError) {
+    let error = Error::internal(error);
+    tracing::error!(error.cause = error.cause_chain(), "a message could not be published");
 }

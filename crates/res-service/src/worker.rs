@@ -150,7 +150,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
         };
         match outcome {
             Ok(snapshot) if owned(service) => {
-                if let Some(rest) = service.answer(&reply, Ok(snapshot.into_query_reply()), &route.name) {
+                if let Some(rest) = service.answer(reply, Ok(snapshot.into_query_reply()), &route.name) {
                     rest.await;
                 }
                 return;
@@ -161,7 +161,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
     } else {
         Error::internal("the resource has another owner by now, which makes the gateways ask for it again")
     };
-    if let Some(rest) = service.answer(&reply, Err(error), &route.name) {
+    if let Some(rest) = service.answer(reply, Err(error), &route.name) {
         rest.await;
     }
     drop(slot);
@@ -214,5 +214,5 @@ fn publish_now(
     count(&service.statistics().changes_published);
     tracing::trace!(res.resource = %route.name, res.change = change, "publishes a change");
     let subject = ["event.", &*route.name, ".", change].concat();
-    Ok(service.send_now(&subject.into(), payload))
+    Ok(service.send_now(subject.into(), payload))
 }
