@@ -306,7 +306,7 @@ impl Groups {
         let mut state = self.lock();
         let entry = state.entries.get_mut(&route.name)?;
         entry.pending = Pending::Nothing;
-        entry.refreshing_since = Some(Instant::now());
+        entry.refreshing_since = entry.now_if_paced();
         Some(Started {
             has_value: entry.value.is_some(),
             queries: entry.queries,
@@ -318,7 +318,7 @@ impl Groups {
     /// Notes when the resource was last heard of, for its pace.
     pub(crate) fn published(&self, route: &Route, term: Term) {
         if let Some(entry) = self.lock().entry(route, term) {
-            entry.published_at = Some(Instant::now());
+            entry.published_at = entry.now_if_paced();
             entry.refreshing_since = None;
             entry.failures = 0;
         }
@@ -445,6 +445,10 @@ impl Remembered {
             failures: 0,
             waiters: Vec::new(),
         }
+    }
+
+    fn now_if_paced(&self) -> Option<Instant> {
+        self.route.definition.pace.map(|_| Instant::now())
     }
 
     /// How long a refresh must wait for the resource's pace.

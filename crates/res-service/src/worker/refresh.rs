@@ -24,9 +24,6 @@ const TRIES_MAX: u32 = 5;
 /// Refreshes a resource when its turn has come.
 pub(super) fn serve(service: &Service, route: Route) -> Option<Rest> {
     let started = service.groups().begin_refresh(&route)?;
-    if !lasts(service, &route, started.term) {
-        return None;
-    }
     if !started.has_value {
         return conclude(service, route, started, Ok(()));
     }
@@ -49,11 +46,10 @@ pub(super) fn serve(service: &Service, route: Route) -> Option<Rest> {
 /// Tells what the handler said.
 fn tell(service: &Service, route: Route, started: Started, outcome: Result<Snapshot, Error>) -> Option<Rest> {
     let term = started.term;
-    if !lasts(service, &route, term) {
-        return conclude(service, route, started, Ok(()));
-    }
     let snapshot = match outcome {
+        // Whether the term lasts is asked before anything is published.
         Ok(snapshot) => snapshot,
+        Err(_) if !lasts(service, &route, term) => return conclude(service, route, started, Ok(())),
         Err(error) => {
             let service = service.clone();
             let fail = async move {
