@@ -18,7 +18,7 @@ use crate::middleware::Request;
 use crate::ownership::Place;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get, Target};
-use crate::resource::{AccessRule, Handler};
+use crate::resource::{AccessRule, Definition, Handler};
 use crate::router::subject_of_all;
 use crate::router::{
     IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get, subject,
@@ -157,8 +157,8 @@ fn fill_subjects(kind: Kind, name: &str) -> Vec<Subject> {
     subjects.into_iter().map(Subject::from).collect()
 }
 
-async fn take(service: &Service, kind: Kind, message: Message) {
-    let Some(reply) = message.reply.clone() else {
+async fn take(service: &Service, kind: Kind, mut message: Message) {
+    let Some(reply) = message.reply.take() else {
         return tracing::debug!(nats.subject = %message.subject, "a request without a reply subject is passed over");
     };
     let statistics = service.statistics();
@@ -189,21 +189,24 @@ async fn take(service: &Service, kind: Kind, message: Message) {
 }
 
 /// Finds the resource of a request; `None` if it has been answered as not found.
-async fn target(
-    service: &Service,
+async fn target<'s>(
+    service: &'s Service,
     message: &mut Message,
     start: usize,
     end: usize,
     reply: &Subject,
-) -> Option<Target> {
+) -> Option<(&'s Definition, Target)> {
     let subject = message.subject.clone();
     let name = &subject.as_str()[start..end];
-    let Some(definition) = service.find(name).cloned() else {
+    let Some(definition) = service.find(name) else {
         service.answer_error(reply.clone(), &Error::NOT_FOUND, name).await;
         return None;
     };
     let headers = message.headers.take().map(Arc::new);
-    Some(Target { service: service.clone(), definition, subject, name_start: start, name_end: end, headers })
+    let (service, of_target) = (service.clone(), Arc::clone(definition));
+    let target =
+        Target { service, definition: of_target, subject, name_start: start, name_end: end, headers };
+    Some((definition, target))
 }
 
 /// The end of the resource name in `<kind>.<name>.<method>`.
@@ -213,8 +216,10 @@ fn name_end(subject: &Subject) -> usize {
 
 async fn call(service: &Service, mut message: Message, reply: Subject) {
     let end = name_end(&message.subject);
-    let Some(target) = target(service, &mut message, "call.".len(), end, &reply).await else { return };
-    let Some(handler) = target.definition.calls.find(&target.subject.as_str()[end + 1..]).cloned() else {
+    let Some((definition, target)) = target(service, &mut message, "call.".len(), end, &reply).await else {
+        return;
+    };
+    let Some(handler) = definition.calls.find(&target.subject.as_str()[end + 1..]) else {
         return service.answer_error(reply, &Error::METHOD_NOT_FOUND, target.name()).await;
     };
     let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
@@ -227,7 +232,8 @@ async fn call(service: &Service, mut message: Message, reply: Subject) {
     let rest = match Call::parse(target, &payload) {
         Ok(request) => {
             asked.is_http = request.is_http();
-            let Some(route) = in_order else { return go_on(respond(service, &handler, request, asked)) };
+            let Some(route) = in_order else { return go_on(respond(service, handler, request, asked)) };
+            let handler = Arc::clone(handler);
             let job = Job::Call(Box::new(move |service| respond(service, &handler, request, asked)));
             return service.groups().push_and_begin(service, &route.group, job);
         }
@@ -245,8 +251,10 @@ fn go_on(rest: Option<Rest>) {
 
 async fn auth(service: &Service, mut message: Message, reply: Subject) {
     let end = name_end(&message.subject);
-    let Some(target) = target(service, &mut message, "auth.".len(), end, &reply).await else { return };
-    let Some(handler) = target.definition.auths.find(&target.subject.as_str()[end + 1..]).cloned() else {
+    let Some((definition, target)) = target(service, &mut message, "auth.".len(), end, &reply).await else {
+        return;
+    };
+    let Some(handler) = definition.auths.find(&target.subject.as_str()[end + 1..]).cloned() else {
         return service.answer_error(reply, &Error::METHOD_NOT_FOUND, target.name()).await;
     };
     let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
@@ -318,19 +326,21 @@ fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Opt
         service.note_error(error, name);
     }
     let outcome = outcome.map(|answer| answer.encode(asked.is_http));
-    let rest = service.answer(&asked.reply, outcome, name)?;
+    let rest = service.answer(asked.reply, outcome, name)?;
     Some(keeping(rest, asked.slot))
 }
 
 async fn access(service: &Service, mut message: Message, reply: Subject) {
     let end = message.subject.as_str().len();
-    let Some(target) = target(service, &mut message, "access.".len(), end, &reply).await else { return };
-    let handler = match &target.definition.access {
+    let Some((definition, target)) = target(service, &mut message, "access.".len(), end, &reply).await else {
+        return;
+    };
+    let handler = match &definition.access {
         AccessRule::Elsewhere => return,
         AccessRule::Default => {
             return service.answer_error(reply, &Error::ACCESS_DENIED, target.name()).await;
         }
-        AccessRule::Handler(handler) => Arc::clone(handler),
+        AccessRule::Handler(handler) => handler,
     };
     let Some(slot) = service.accesses().enter(reply.clone(), Instant::now()) else {
         return service.answer_busy(reply).await;
@@ -352,7 +362,7 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
     };
     let answer = move |service: &Service, outcome: Result<Grant, Error>| {
         let outcome = outcome.and_then(|grant| grant.encode());
-        let rest = service.answer(&reply, outcome, &subject.as_str()[name_start..])?;
+        let rest = service.answer(reply, outcome, &subject.as_str()[name_start..])?;
         Some(keeping(rest, slot))
     };
     let rest: Option<Rest> = match begun {
@@ -375,8 +385,7 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
 
 async fn get(service: &Service, message: Message, reply: Subject) {
     let name = message.subject.as_str().get("get.".len()..).unwrap_or("");
-    let definition = service.find(name).filter(|definition| definition.get.is_some());
-    let Some(definition) = definition.cloned() else {
+    let Some(route) = service.route(name) else {
         return service.answer_error(reply, &Error::NOT_FOUND, name).await;
     };
     let query = match Get::parse_query(&message.payload) {
@@ -384,14 +393,16 @@ async fn get(service: &Service, message: Message, reply: Subject) {
         Err(error) => return service.answer_error(reply, &error, name).await,
     };
     let received = Instant::now();
-    let route = Route::new(definition, name);
     let Some(slot) = service.gets().enter(reply.clone(), received) else {
         // A gateway that was refreshing the resource keeps an old state now.
         service.resets().follow_up(service, &route.name);
         return service.answer_busy(reply).await;
     };
     let Message { subject, payload, headers, .. } = message;
-    route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
+    let subject = Some(subject);
+    let get =
+        IncomingGet { route, subject, payload, headers, query, reply, received, has_waited: false, slot };
+    route_get(service, get);
 }
 
 /// A get that another replica has sent here. The NATS reply is for that replica; the gateway's is in a header.
@@ -405,13 +416,12 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
         .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
         .collect();
     let name = subject.as_ref().and_then(|subject| subject.as_str().strip_prefix("get."));
-    let definition = name.and_then(|name| service.find(name));
-    let (Some(reply), Some(subject), Some(definition)) = (reply, subject.clone(), definition) else {
+    let route = name.and_then(|name| service.route(name));
+    let (Some(reply), Some(subject), Some(route)) = (reply, subject, route) else {
         return if refuse {
             service.send(acknowledgement, Bytes::from_static(REFUSED)).await
         };
     };
-    let route = Route::new(Arc::clone(definition), name.unwrap_or_default());
     let place = route.key.as_deref().map(|key| service.ownership().locate(key));
     if !matches!(place, Some(Place::Here | Place::Preparing)) {
         return if refuse {
@@ -427,14 +437,16 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
     };
     let query = Get::parse_query(&message.payload).unwrap_or_default();
     let headers = (!headers.is_empty()).then_some(headers);
-    let payload = message.payload;
-    route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
+    let (payload, subject) = (message.payload, Some(subject));
+    let get =
+        IncomingGet { route, subject, payload, headers, query, reply, received, has_waited: false, slot };
+    route_get(service, get);
 }
 
 /// A refresh that another replica has sent here.
 async fn refresh(service: &Service, message: &Message, acknowledgement: Subject, refuse: bool) {
     let name = std::str::from_utf8(&message.payload).unwrap_or_default();
-    let route = service.find(name).map(|definition| Route::new(Arc::clone(definition), name));
+    let route = service.route(name);
     let context = message.headers.as_ref().and_then(TraceContext::of);
     let taken = within(context, async { route.is_some_and(|route| refresh_here(service, &route)) }).await;
     if taken || refuse {
@@ -446,14 +458,13 @@ async fn refresh(service: &Service, message: &Message, acknowledgement: Subject,
 async fn query(service: &Service, message: &Message, reply: Subject) {
     let prefix = subject("query", service.name(), service.replica());
     let name = message.subject.as_str().get(prefix.len() + 1..).unwrap_or_default();
-    let Some(definition) = service.find(name).cloned() else {
+    let Some(route) = service.route(name) else {
         return service.answer_error(reply, &Error::NOT_FOUND, name).await;
     };
     let query = match Get::parse_query(&message.payload) {
         Ok(query) => query.unwrap_or_default(),
         Err(error) => return service.answer_error(reply, &error, name).await,
     };
-    let route = Route::new(definition, name);
     let Some(slot) = service.gets().enter(reply.clone(), Instant::now()) else {
         // The gateway keeps an old state of its query now.
         service.resets().follow_up(service, &route.name);

@@ -6,6 +6,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,9 +27,11 @@ use crate::statistics::count;
 use crate::trace::TraceContext;
 use crate::worker::{begin_own, begin_work};
 
-/// Where a resource belongs: worked out once per request.
+/// Where a resource belongs. What is remembered keeps it, so that it is worked out once and shared by all requests.
 #[derive(Clone)]
-pub(crate) struct Route {
+pub(crate) struct Route(Arc<RouteParts>);
+
+pub(crate) struct RouteParts {
     pub(crate) definition: Arc<Definition>,
     pub(crate) name: Arc<str>,
     pub(crate) key: Option<Arc<str>>,
@@ -40,7 +43,15 @@ impl Route {
         let name: Arc<str> = name.into();
         let key = definition.key(&name);
         let group = definition.group(&name, key.as_deref());
-        Self { definition, name, key, group }
+        Self(Arc::new(RouteParts { definition, name, key, group }))
+    }
+}
+
+impl Deref for Route {
+    type Target = RouteParts;
+
+    fn deref(&self) -> &RouteParts {
+        &self.0
     }
 }
 
@@ -67,7 +78,7 @@ pub(crate) enum Job {
 }
 
 /// Those who wait for a refresh to be published.
-type Waiter = oneshot::Sender<Result<(), Error>>;
+pub(crate) type Waiter = oneshot::Sender<Result<(), Error>>;
 
 #[derive(Default)]
 pub(crate) struct Groups {
@@ -87,6 +98,8 @@ struct State {
     /// watches does not.
     by_age: BTreeMap<u64, Arc<str>>,
     stamps: u64,
+    /// Whether anybody has asked when nothing is done any more: only a service that stops does.
+    idle_is_awaited: bool,
 }
 
 struct Remembered {
@@ -171,7 +184,7 @@ impl Groups {
             return Some(job);
         }
         waiting.remove();
-        if state.at_work.is_empty() {
+        if state.idle_is_awaited && state.at_work.is_empty() {
             self.idle.notify_waiters();
         }
         None
@@ -181,8 +194,12 @@ impl Groups {
     pub(crate) async fn idle(&self) {
         loop {
             let idle = self.idle.notified();
-            if self.lock().at_work.is_empty() {
-                return;
+            {
+                let mut state = self.lock();
+                state.idle_is_awaited = true;
+                if state.at_work.is_empty() {
+                    return;
+                }
             }
             idle.await;
         }
@@ -194,6 +211,11 @@ impl Groups {
         let state = self.lock();
         let mut entries = state.entries.values();
         state.at_work.is_empty() && entries.all(|entry| entry.pending == Pending::Nothing)
+    }
+
+    /// Where a resource belongs, if it is remembered.
+    pub(crate) fn route(&self, name: &str) -> Option<Route> {
+        self.lock().entries.get(name).map(|entry| entry.route.clone())
     }
 
     /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.
@@ -334,7 +356,7 @@ impl Groups {
         let mut state = self.lock();
         let entry = state.entries.get_mut(&route.name)?;
         entry.pending = Pending::Nothing;
-        entry.refreshing_since = Some(Instant::now());
+        entry.refreshing_since = entry.now_if_paced();
         Some(Started {
             has_value: entry.value.is_some(),
             queries: entry.queries,
@@ -347,12 +369,13 @@ impl Groups {
     /// Notes when the resource was last heard of, for its pace.
     pub(crate) fn published(&self, route: &Route, term: Term) {
         if let Some(entry) = self.lock().entry(route, term) {
-            entry.published_at = Some(Instant::now());
+            entry.published_at = entry.now_if_paced();
             entry.refreshing_since = None;
+            entry.failures = 0;
         }
     }
 
-    /// Notes that a refresh came through.
+    /// Notes that a refresh came through without anything to say.
     pub(crate) fn refreshed(&self, route: &Route, term: Term) {
         if let Some(entry) = self.lock().entry(route, term) {
             entry.failures = 0;
@@ -409,9 +432,12 @@ impl State {
     }
 
     /// Gives the work back if the group was idle: then it is the caller who must do it.
-    fn enqueue(&mut self, group: &Arc<str>, job: Job) -> Option<Job> {
+    fn enqueue(&mut self, group: &Arc<str>, mut job: Job) -> Option<Job> {
         match self.at_work.entry(Arc::clone(group)) {
             Entry::Occupied(waiting) => {
+                if let Job::Get(get) = &mut job {
+                    get.has_waited = true;
+                }
                 waiting.into_mut().push_back(job);
                 None
             }
@@ -471,6 +497,10 @@ impl Remembered {
             waiters: Vec::new(),
             trace: None,
         }
+    }
+
+    fn now_if_paced(&self) -> Option<Instant> {
+        self.route.definition.pace.map(|_| Instant::now())
     }
 
     /// How long a refresh must wait for the resource's pace.

@@ -26,6 +26,8 @@ struct Slots {
     taken: usize,
     waiting: Vec<Option<Waiting>>,
     free: Vec<usize>,
+    /// Whether anybody has asked when nothing is in work any more: only a service that stops does.
+    end_is_awaited: bool,
 }
 
 struct Waiting {
@@ -82,8 +84,12 @@ impl InFlight {
     pub(crate) async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
-            if self.taken() == 0 {
-                return;
+            {
+                let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+                slots.end_is_awaited = true;
+                if slots.taken == 0 {
+                    return;
+                }
             }
             emptied.await;
         }
@@ -109,7 +115,7 @@ impl Drop for Slot {
         slots.waiting[self.index] = None;
         slots.free.push(self.index);
         slots.taken -= 1;
-        if slots.taken == 0 {
+        if slots.taken == 0 && slots.end_is_awaited {
             self.of.emptied.notify_waiters();
         }
     }

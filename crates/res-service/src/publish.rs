@@ -60,8 +60,8 @@ impl Service {
     /// Those of [`Service::create`]; also when the resource gets another owner meanwhile, and when the service stops.
     pub async fn delete(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
-        let route = self.find(name).map(|definition| Route::new(Arc::clone(definition), name));
-        let owned = route
+        let owned = self
+            .route(name)
             .filter(|route| route.key.as_deref().is_some_and(|key| self.ownership().term(key).is_some()));
         let Some(route) = owned else {
             self.publish(format!("event.{name}.delete"), Bytes::new()).await?;
@@ -217,20 +217,17 @@ impl Service {
     }
 
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
-    fn send_now(&self, subject: &Subject, payload: Bytes) -> Option<Rest> {
-        // What is pending here has not been sent, as a message goes with the room that it has got.
-        let publish = tokio::task::unconstrained(self.send(subject.clone(), payload.clone()));
-        if publish.now_or_never().is_some() {
-            return None;
-        }
-        let (service, subject) = (self.clone(), subject.clone());
-        Some(async move { service.send(subject, payload).await }.boxed())
+    pub(crate) fn send_now(&self, subject: Subject, payload: Bytes) -> Option<Rest> {
+        let service = self.clone();
+        let mut publish = async move { service.send(subject, payload).await }.boxed();
+        let is_sent = tokio::task::unconstrained(&mut publish).now_or_never().is_some();
+        (!is_sent).then_some(publish)
     }
 
     /// Answers a request, and gives back what must be waited for. An answer that does not fit into a message is an
     /// error instead, and never silence.
     #[must_use]
-    pub(crate) fn answer(&self, reply: &Subject, outcome: Result<Bytes, Error>, name: &str) -> Option<Rest> {
+    pub(crate) fn answer(&self, reply: Subject, outcome: Result<Bytes, Error>, name: &str) -> Option<Rest> {
         let bytes_max = self.connection().max_payload();
         let payload = outcome
             .and_then(|payload| match payload.len() {

@@ -37,12 +37,15 @@ pub(crate) const SUBJECT_HEADER: &str = "Res-Subject";
 /// A get on its way.
 pub(crate) struct IncomingGet {
     pub(crate) route: Route,
-    pub(crate) subject: Subject,
+    /// Of the gateway's request, until the handler has it.
+    pub(crate) subject: Option<Subject>,
     pub(crate) payload: Bytes,
     pub(crate) headers: Option<HeaderMap>,
     pub(crate) query: Option<Box<str>>,
     pub(crate) reply: Subject,
     pub(crate) received: Instant,
+    /// Whether it had to wait: for others of its group, or for an owner.
+    pub(crate) has_waited: bool,
     pub(crate) slot: Slot,
 }
 
@@ -71,7 +74,7 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
     loop {
         let seen = table.get();
         match service.ownership().locate(&key) {
-            Place::Here => return route_get(&service, get),
+            Place::Here => return route_get(&service, IncomingGet { has_waited: true, ..get }),
             Place::There(replica) => {
                 if forward(&service, &get, subject("forward", service.name(), &replica)).await {
                     return;
@@ -119,7 +122,7 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
 async fn forward(service: &Service, get: &IncomingGet, to: String) -> bool {
     let mut headers = get.headers.clone().unwrap_or_default();
     headers.insert(REPLY_HEADER, get.reply.as_str());
-    headers.insert(SUBJECT_HEADER, get.subject.as_str());
+    headers.insert(SUBJECT_HEADER, format!("get.{}", get.route.name));
     count(&service.statistics().forwards_sent);
     acknowledged(service, to, Some(headers), get.payload.clone()).await
 }

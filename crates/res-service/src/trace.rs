@@ -68,6 +68,11 @@ impl TraceContext {
         CURRENT.scope(self, future)
     }
 
+    /// Makes this the current context of what does not wait.
+    pub(crate) fn sync_scope<T>(self, function: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self, function)
+    }
+
     /// The value of `traceparent`.
     pub fn parent(&self) -> &str {
         &self.parent

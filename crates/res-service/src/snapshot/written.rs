@@ -101,6 +101,10 @@ impl Written {
         &self.answer
     }
 
+    pub(super) fn into_answer(self) -> Bytes {
+        self.answer
+    }
+
     /// The answer without its end, which comes after the query.
     pub(super) fn answer_without_end(&self) -> &[u8] {
         &self.answer[..self.answer.len() - TAIL.len()]
@@ -111,9 +115,18 @@ impl Written {
         self.answer.slice(self.kind.head().len()..self.answer.len() - TAIL.len())
     }
 
-    /// Every key and value, or every item.
-    pub(super) fn parts(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.parts.iter().map(|span| &self.answer[span.start as usize..span.end as usize])
+    /// Every item of a collection (of a model, keys and values in turn).
+    pub(super) fn items(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.parts.iter().map(|part| self.text(part))
+    }
+
+    /// Every key of a model with its value.
+    pub(super) fn pairs(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+        self.parts.as_chunks().0.iter().map(|[key, value]| (self.text(key), self.text(value)))
+    }
+
+    fn text(&self, part: &Span) -> &[u8] {
+        &self.answer[part.start as usize..part.end as usize]
     }
 }
 
@@ -277,6 +290,7 @@ impl Top<'_> {
     }
 
     /// What has been written since `start` is a part.
+    #[inline]
     fn note(&mut self, start: usize) {
         self.parts.push(span(start, self.text.len()));
     }
