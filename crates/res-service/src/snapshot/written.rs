@@ -4,11 +4,11 @@
 //! is walked over afterwards. Both give the same.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
+use foldhash::{HashSet, HashSetExt};
 use serde::ser::{self, Impossible, Serialize, SerializeSeq, SerializeStruct, Serializer};
 
 use crate::error::Error;
@@ -21,6 +21,9 @@ type Span = Range<u32>;
 
 /// A buffer larger than this is not kept for the next resource.
 const SCRATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// So many names are compared with one another; more are put into a table.
+const NAMES_COMPARED_MAX: usize = 16;
 
 thread_local! {
     /// Resources are written here and copied out when their length is known: what is remembered of each takes no more
@@ -135,13 +138,17 @@ fn check_names(kind: Kind, text: &[u8], parts: &[Span]) -> Result<(), Error> {
     if kind != Kind::Model {
         return Ok(());
     }
-    let names = || parts.iter().step_by(2).map(|span| &text[span.start as usize..span.end as usize]);
-    // What comes from a sorted map needs no table.
-    if names().zip(names().skip(1)).all(|(one, next)| one < next) {
-        return Ok(());
-    }
-    let mut seen = HashSet::with_capacity(parts.len() / 2);
-    match names().find(|name| !seen.insert(*name)) {
+    let names = || parts.as_chunks().0.iter().map(|[name, _]| &text[name.start as usize..name.end as usize]);
+    let twice = if parts.len() <= 2 * NAMES_COMPARED_MAX {
+        names().enumerate().find(|(number, name)| names().take(*number).any(|earlier| earlier == *name))
+    } else if names().zip(names().skip(1)).all(|(one, next)| one < next) {
+        // What comes from a sorted map needs no table.
+        None
+    } else {
+        let mut seen = HashSet::with_capacity(parts.len() / 2);
+        names().enumerate().find(|(_, name)| !seen.insert(*name))
+    };
+    match twice.map(|(_, name)| name) {
         None => Ok(()),
         Some(name) => Err(Error::internal(format!(
             "a model has the property {} twice, of which clients would see only one",
@@ -275,8 +282,9 @@ impl Top<'_> {
     ) -> Result<(), Stop> {
         let start = self.text.len();
         let mut is_checked = false;
-        let mut json = serde_json::Serializer::new(&mut *self.text);
-        value.serialize(Value { json: &mut json, is_checked: &mut is_checked }).map_err(Stop::Json)?;
+        let value =
+            value.serialize(Value { text: &mut *self.text, json: &mut None, is_checked: &mut is_checked });
+        value.map_err(Stop::Json)?;
         let raw = &self.text[start..];
         if !is_checked
             && matches!(raw.first(), Some(b'{' | b'['))
@@ -311,7 +319,7 @@ impl SerializeStruct for Top<'_> {
             self.text.push(b',');
         }
         let start = self.text.len();
-        serde_json::Serializer::new(&mut *self.text).serialize_str(key).map_err(Stop::Json)?;
+        write_text(self.text, key).map_err(Stop::Json)?;
         self.note(start);
         self.text.push(b':');
         self.value(value, || format!("property {key:?} of a model"))
@@ -413,16 +421,38 @@ impl<'a> Serializer for Top<'a> {
     }
 }
 
+/// Writes a text as JSON. Most have nothing to escape, which is found out more quickly for all bytes together than for
+/// one after the other.
+fn write_text(json: &mut Vec<u8>, text: &str) -> Result<(), serde_json::Error> {
+    let must_escape = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    if text.bytes().fold(false, |must, byte| must | must_escape(byte)) {
+        return serde_json::Serializer::new(json).serialize_str(text);
+    }
+    json.reserve(text.len() + 2);
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+    Ok(())
+}
+
 /// Writes one value, and notes if it is of a type whose every value is allowed.
 struct Value<'a, 'b> {
-    json: &'a mut serde_json::Serializer<&'b mut Vec<u8>>,
+    text: &'b mut Vec<u8>,
+    /// What writes into that, if it is a value with parts.
+    json: &'a mut Option<serde_json::Serializer<&'b mut Vec<u8>>>,
     is_checked: &'a mut bool,
+}
+
+impl<'a, 'b> Value<'a, 'b> {
+    fn json(self) -> Json<'a, 'b> {
+        self.json.insert(serde_json::Serializer::new(self.text))
+    }
 }
 
 macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*) $(-> $ok:ty)?;)*) => {$(
         fn $method(self, $($argument: $type),*) -> Result<otherwise!(@ok $($ok)?), serde_json::Error> {
-            self.json.$method($($argument),*)
+            self.json().$method($($argument),*)
         }
     )*};
 }
@@ -446,7 +476,7 @@ impl<'a, 'b> Serializer for Value<'a, 'b> {
         length: usize,
     ) -> Result<Self::SerializeStruct, serde_json::Error> {
         *self.is_checked = name == VALUE_NAME;
-        self.json.serialize_struct(name, length)
+        self.json().serialize_struct(name, length)
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
@@ -468,18 +498,22 @@ impl<'a, 'b> Serializer for Value<'a, 'b> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), serde_json::Error> {
-        self.json.serialize_newtype_variant(name, index, variant, value)
+        self.json().serialize_newtype_variant(name, index, variant, value)
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), serde_json::Error> {
+        write_text(self.text, value)
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
-        self.json.collect_str(value)
+        self.json().collect_str(value)
     }
 
     forward! {
         serialize_bool(value: bool); serialize_i8(value: i8); serialize_i16(value: i16); serialize_i32(value: i32);
         serialize_i64(value: i64); serialize_i128(value: i128); serialize_u8(value: u8); serialize_u16(value: u16);
         serialize_u32(value: u32); serialize_u64(value: u64); serialize_u128(value: u128); serialize_f32(value: f32);
-        serialize_f64(value: f64); serialize_char(value: char); serialize_str(value: &str);
+        serialize_f64(value: f64); serialize_char(value: char);
         serialize_bytes(value: &[u8]); serialize_none(); serialize_unit(); serialize_unit_struct(name: &'static str);
         serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
         serialize_seq(length: Option<usize>) -> Self::SerializeSeq;
