@@ -6,11 +6,9 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::Subject;
 use foldhash::HashMap;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -19,7 +17,6 @@ use crate::error::Error;
 use crate::handling::Rest;
 use crate::in_flight::Slot;
 use crate::ownership::Term;
-use crate::resource::Definition;
 use crate::router::IncomingGet;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
@@ -27,33 +24,9 @@ use crate::statistics::count;
 use crate::trace::TraceContext;
 use crate::worker::{begin_own, begin_work};
 
-/// Where a resource belongs. What is remembered keeps it, so that it is worked out once and shared by all requests.
-#[derive(Clone)]
-pub(crate) struct Route(Arc<RouteParts>);
+pub(crate) use self::route::Route;
 
-pub(crate) struct RouteParts {
-    pub(crate) definition: Arc<Definition>,
-    pub(crate) name: Arc<str>,
-    pub(crate) key: Option<Arc<str>>,
-    pub(crate) group: Arc<str>,
-}
-
-impl Route {
-    pub(crate) fn new(definition: Arc<Definition>, name: &str) -> Self {
-        let name: Arc<str> = name.into();
-        let key = definition.key(&name);
-        let group = definition.group(&name, key.as_deref());
-        Self(Arc::new(RouteParts { definition, name, key, group }))
-    }
-}
-
-impl Deref for Route {
-    type Target = RouteParts;
-
-    fn deref(&self) -> &RouteParts {
-        &self.0
-    }
-}
+mod route;
 
 /// Does what can be done without waiting, and gives back the rest.
 type Begin = Box<dyn FnOnce(&Service) -> Option<Rest> + Send>;
@@ -67,7 +40,6 @@ pub(crate) enum Job {
     Query {
         route: Route,
         query: Box<str>,
-        reply: Subject,
         slot: Slot,
     },
     Delete {
@@ -170,20 +142,22 @@ impl Groups {
 
     /// Like [`Groups::push`], but what can be done without waiting is done by the caller: most gets are.
     pub(crate) fn push_and_begin(&self, service: &Service, group: &Arc<str>, job: Job) {
-        let begun = self.lock().enqueue(group, job);
-        if let Some(job) = begun {
-            begin_work(service, group, job);
+        {
+            let mut state = self.lock();
+            if state.was_at_work(group) {
+                return state.wait(group, job);
+            }
         }
+        begin_work(service, group, job);
     }
 
     /// The next piece of work; `None` ends the worker.
     pub(crate) fn next(&self, group: &Arc<str>) -> Option<Job> {
         let mut state = self.lock();
-        let Entry::Occupied(mut waiting) = state.at_work.entry(Arc::clone(group)) else { return None };
-        if let Some(job) = waiting.get_mut().pop_front() {
+        if let Some(job) = state.at_work.get_mut(group)?.pop_front() {
             return Some(job);
         }
-        waiting.remove();
+        state.at_work.remove(group);
         if state.idle_is_awaited && state.at_work.is_empty() {
             self.idle.notify_waiters();
         }
@@ -333,11 +307,12 @@ impl Groups {
             return;
         }
         entry.pending = Pending::Queued;
-        let begun = state.enqueue(&route.group, Job::Refresh(route.clone()));
-        drop(state);
-        if let Some(job) = begun {
-            begin_own(service, &route.group, job);
+        let job = Job::Refresh(route.clone());
+        if state.was_at_work(&route.group) {
+            return state.wait(&route.group, job);
         }
+        drop(state);
+        begin_own(service, &route.group, job);
     }
 
     /// Tells when the next refresh that begins has been published.
@@ -425,27 +400,30 @@ impl Groups {
 
 impl State {
     fn push(&mut self, service: &Service, group: &Arc<str>, job: Job) {
-        if let Some(job) = self.enqueue(group, job) {
-            let (handle, service, group) = (service.clone(), service.clone(), Arc::clone(group));
-            handle.spawn(async move { begin_work(&service, &group, job) });
+        if self.was_at_work(group) {
+            return self.wait(group, job);
+        }
+        let (handle, service, group) = (service.clone(), service.clone(), Arc::clone(group));
+        handle.spawn(async move { begin_work(&service, &group, job) });
+    }
+
+    /// Puts a group to work, if it was not yet: then it is the caller who must do what there is to do.
+    fn was_at_work(&mut self, group: &Arc<str>) -> bool {
+        match self.at_work.entry(Arc::clone(group)) {
+            Entry::Occupied(_) => true,
+            Entry::Vacant(idle) => {
+                idle.insert(VecDeque::new());
+                false
+            }
         }
     }
 
-    /// Gives the work back if the group was idle: then it is the caller who must do it.
-    fn enqueue(&mut self, group: &Arc<str>, mut job: Job) -> Option<Job> {
-        match self.at_work.entry(Arc::clone(group)) {
-            Entry::Occupied(waiting) => {
-                if let Job::Get(get) = &mut job {
-                    get.has_waited = true;
-                }
-                waiting.into_mut().push_back(job);
-                None
-            }
-            Entry::Vacant(idle) => {
-                idle.insert(VecDeque::new());
-                Some(job)
-            }
+    /// Lets work wait in a group that is at work.
+    fn wait(&mut self, group: &Arc<str>, mut job: Job) {
+        if let Job::Get(get) = &mut job {
+            get.has_waited = true;
         }
+        self.at_work.entry(Arc::clone(group)).or_default().push_back(job);
     }
 
     fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Remembered> {

@@ -46,11 +46,11 @@ impl InFlight {
         Arc::new(Self { capacity, slots: Mutex::default(), emptied: Notify::new() })
     }
 
-    /// A place for a request, unless as many as allowed are taken.
-    pub(crate) fn enter(self: &Arc<Self>, reply: Subject, now: Instant) -> Option<Slot> {
+    /// A place for a request, which keeps where to answer; gives that back if as many as allowed are taken.
+    pub(crate) fn enter(self: &Arc<Self>, reply: Subject, now: Instant) -> Result<Slot, Subject> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.taken >= self.capacity {
-            return None;
+            return Err(reply);
         }
         slots.taken += 1;
         let waiting = Some(Waiting { reply, pre_response_at: now + PRE_RESPONSE_AFTER });
@@ -61,7 +61,7 @@ impl InFlight {
             slots.waiting.push(waiting);
             slots.waiting.len() - 1
         };
-        Some(Slot { of: Arc::clone(self), index })
+        Ok(Slot { of: Arc::clone(self), index })
     }
 
     /// Who must get a pre-response now; each is told once, and again only after [`PRE_RESPONSE_EVERY`].
@@ -97,6 +97,18 @@ impl InFlight {
 }
 
 impl Slot {
+    /// Where to answer, for who answers now: nothing is said there after this. `None` if that has been asked before.
+    pub(crate) fn take_reply(&self) -> Option<Subject> {
+        let mut slots = self.of.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.waiting[self.index].take().map(|waiting| waiting.reply)
+    }
+
+    /// Where the answer will go.
+    pub(crate) fn reply(&self) -> Option<Subject> {
+        let slots = self.of.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.waiting[self.index].as_ref().map(|waiting| waiting.reply.clone())
+    }
+
     /// Takes note that the pre-response is being sent by the caller; false if it has been sent before.
     pub(crate) fn pre_respond(&self, now: Instant, received: Instant) -> bool {
         let mut slots = self.of.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -83,9 +83,9 @@ fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
         Job::Get(get) => get::serve(service, get),
         Job::Call(begin) => turn::take(group, || begin(service)),
         Job::Refresh(route) => refresh::serve(service, route),
-        Job::Query { route, query, reply, slot } => {
+        Job::Query { route, query, slot } => {
             let service = service.clone();
-            Some(async move { run_query(&service, &route, query, reply, slot).await }.boxed())
+            Some(async move { run_query(&service, &route, query, slot).await }.boxed())
         }
         Job::Delete { route, done, trace } => {
             let service = service.clone();
@@ -143,7 +143,7 @@ async fn announce(
     Ok(())
 }
 
-async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Subject, slot: Slot) {
+async fn run_query(service: &Service, route: &Route, query: Box<str>, slot: Slot) {
     let owned =
         |service: &Service| route.key.as_deref().is_none_or(|key| service.ownership().term(key).is_some());
     let error = if owned(service) {
@@ -155,10 +155,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
         match outcome {
             Ok(snapshot) if owned(service) => {
                 service.resets().succeeded(&route.name);
-                if let Some(rest) = service.answer(reply, Ok(snapshot.into_query_reply()), &route.name) {
-                    rest.await;
-                }
-                return;
+                return answer_query(service, route, &slot, Ok(snapshot.into_query_reply())).await;
             }
             Ok(_) => Error::internal("the resource got another owner while it was being read"),
             Err(error) => error,
@@ -167,14 +164,18 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
         Error::internal("the resource has another owner by now, which makes the gateways ask for it again")
     };
     let is_internal = error.is_internal();
-    if let Some(rest) = service.answer(reply, Err(error), &route.name) {
-        rest.await;
-    }
+    answer_query(service, route, &slot, Err(error)).await;
     if is_internal {
         // A gateway passes this error over and keeps what it has, so it must be made to ask again.
         service.resets().follow_up(service, &route.name);
     }
-    drop(slot);
+}
+
+async fn answer_query(service: &Service, route: &Route, slot: &Slot, outcome: Result<Bytes, Error>) {
+    let rest = slot.take_reply().and_then(|reply| service.answer(reply, outcome, &route.name));
+    if let Some(rest) = rest {
+        rest.await;
+    }
 }
 
 pub(crate) async fn run_delete(service: &Service, route: &Route, done: oneshot::Sender<Result<(), Error>>) {

@@ -144,6 +144,6 @@ async fn fail(service: &Service, get: IncomingGet, term: Term, error: Error) {
 }
 
 fn answer(service: &Service, get: IncomingGet, outcome: Result<Bytes, Error>) -> Option<Rest> {
-    let rest = service.answer(get.reply, outcome, &get.route.name)?;
+    let rest = service.answer(get.slot.take_reply()?, outcome, &get.route.name)?;
     Some(keeping(rest, get.slot))
 }
