@@ -18,7 +18,7 @@ use crate::middleware::Request;
 use crate::ownership::Place;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get, Target};
-use crate::resource::{AccessRule, Handler};
+use crate::resource::{AccessRule, Definition, Handler};
 use crate::router::subject_of_all;
 use crate::router::{
     IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get, subject,
@@ -27,16 +27,12 @@ use crate::service::{OpenSubscription, Service};
 use crate::statistics::count;
 use crate::trace::{TraceContext, within};
 
+use self::last::take_last;
+
+mod last;
+
 /// How often overdue requests and the state of the connection are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
-
-/// Messages after which the server ends the subscriptions of a stopping service: more than can be on their way.
-/// (Simulated networks are slower to send, and have less on their way.)
-const LAST_REQUESTS: u64 = if cfg!(test) { 16 } else { 1024 };
-/// How long to wait for the next of them before more are sent.
-const LAST_REQUESTS_PAUSE: Duration = Duration::from_millis(10);
-/// How long all of this may take.
-const LAST_REQUESTS_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What comes in on a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +95,7 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
             message = subscription.next() => match message {
                 Some(message) => {
                     taken += 1;
-                    take(&service, kind, message).await;
+                    go_through(take(&service, kind, message)).await;
                     // The other way out is seen only when nothing waits here.
                     if stops_with_the_service && service.is_stopping() {
                         break;
@@ -112,98 +108,68 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
     }
     if !take_last(&service, kind, &mut subscription, taken).await && subscription.drain().await.is_ok() {
         while let Some(message) = subscription.next().await {
-            take(&service, kind, message).await;
+            go_through(take(&service, kind, message)).await;
         }
     }
     drop(open);
 }
 
-/// Ends a subscription without losing a request; false if that took too long.
-///
-/// The client forgets a drained subscription a moment before the server does, and drops what comes in between. So the
-/// server is asked to end it after some more messages, and those are sent here where no requests make them up. They
-/// have no reply subject, so whoever gets them passes them over.
-async fn take_last(service: &Service, kind: Kind, subscription: &mut Subscription, taken: u64) -> bool {
-    if subscription.unsubscribe_after(taken + LAST_REQUESTS).await.is_err() {
-        return false;
-    }
-    let fill = fill_subjects(kind, service.name());
-    let end = Instant::now() + LAST_REQUESTS_TIME_MAX;
-    while Instant::now() < end {
-        for _ in 0..LAST_REQUESTS / 4 {
-            for subject in &fill {
-                service.send(subject.clone(), Bytes::new()).await;
-            }
-        }
-        while let Ok(message) = tokio::time::timeout(LAST_REQUESTS_PAUSE, subscription.next()).await {
-            match message {
-                Some(message) => take(service, kind, message).await,
-                None => return true,
-            }
-        }
-    }
-    false
-}
-
-/// Subjects that reach every subscription of a kind.
-fn fill_subjects(kind: Kind, name: &str) -> Vec<Subject> {
-    let subjects = match kind {
-        Kind::Get => vec![format!("get.{name}"), format!("get.{name}.end")],
-        Kind::Access => vec![format!("access.{name}"), format!("access.{name}.end")],
-        Kind::Call => vec![format!("call.{name}.end")],
-        Kind::Auth => vec![format!("auth.{name}.end")],
-        _ => Vec::new(),
-    };
-    subjects.into_iter().map(Subject::from).collect()
-}
-
-async fn take(service: &Service, kind: Kind, message: Message) {
-    let Some(reply) = message.reply.clone() else {
-        return tracing::debug!(nats.subject = %message.subject, "a request without a reply subject is passed over");
+/// Begins with a request, and gives back what must be waited for before the next is taken.
+fn take(service: &Service, kind: Kind, mut message: Message) -> Option<Rest> {
+    let Some(reply) = message.reply.take() else {
+        tracing::debug!(nats.subject = %message.subject, "a request without a reply subject is passed over");
+        return None;
     };
     let statistics = service.statistics();
     match kind {
         Kind::Call => {
             count(&statistics.call_requests);
-            call(service, message, reply).await;
+            call(service, message, reply)
         }
         Kind::Get => {
             count(&statistics.get_requests);
-            get(service, message, reply).await;
+            get(service, message, reply)
         }
         Kind::Access => {
             count(&statistics.access_requests);
-            access(service, message, reply).await;
+            access(service, message, reply)
         }
         Kind::Auth => {
             count(&statistics.auth_requests);
-            auth(service, message, reply).await;
+            auth(service, message, reply)
         }
-        Kind::Forward | Kind::ForwardToAll => forwarded(service, message, reply, kind == Kind::Forward).await,
-        Kind::Refresh | Kind::RefreshToAll => refresh(service, &message, reply, kind == Kind::Refresh).await,
+        Kind::Forward | Kind::ForwardToAll => {
+            let service = service.clone();
+            Some(async move { forwarded(&service, message, reply, kind == Kind::Forward).await }.boxed())
+        }
+        Kind::Refresh | Kind::RefreshToAll => {
+            let service = service.clone();
+            Some(async move { refresh(&service, &message, reply, kind == Kind::Refresh).await }.boxed())
+        }
         Kind::Query => {
             count(&statistics.query_requests);
-            query(service, &message, reply).await;
+            query(service, &message, reply)
         }
     }
 }
 
-/// Finds the resource of a request; `None` if it has been answered as not found.
-async fn target(
-    service: &Service,
+/// Finds the resource of a request; if there is none, the request has been answered, and that may have to be waited for.
+fn target<'s>(
+    service: &'s Service,
     message: &mut Message,
     start: usize,
     end: usize,
     reply: &Subject,
-) -> Option<Target> {
-    let subject = message.subject.clone();
-    let name = &subject.as_str()[start..end];
-    let Some(definition) = service.find(name).cloned() else {
-        service.answer_error(reply.clone(), &Error::NOT_FOUND, name).await;
-        return None;
+) -> Result<(&'s Definition, Target), Option<Rest>> {
+    let name = &message.subject.as_str()[start..end];
+    let Some(definition) = service.find(name) else {
+        return Err(service.refuse(reply.clone(), &Error::NOT_FOUND, name));
     };
     let headers = message.headers.take().map(Arc::new);
-    Some(Target { service: service.clone(), definition, subject, name_start: start, name_end: end, headers })
+    let (service, of_target, subject) = (service.clone(), Arc::clone(definition), message.subject.clone());
+    let target =
+        Target { service, definition: of_target, subject, name_start: start, name_end: end, headers };
+    Ok((definition, target))
 }
 
 /// The end of the resource name in `<kind>.<name>.<method>`.
@@ -211,52 +177,73 @@ fn name_end(subject: &Subject) -> usize {
     subject.as_str().rfind('.').unwrap_or(subject.as_str().len())
 }
 
-async fn call(service: &Service, mut message: Message, reply: Subject) {
+fn call(service: &Service, mut message: Message, reply: Subject) -> Option<Rest> {
     let end = name_end(&message.subject);
-    let Some(target) = target(service, &mut message, "call.".len(), end, &reply).await else { return };
-    let Some(handler) = target.definition.calls.find(&target.subject.as_str()[end + 1..]).cloned() else {
-        return service.answer_error(reply, &Error::METHOD_NOT_FOUND, target.name()).await;
+    let (definition, target) = match target(service, &mut message, "call.".len(), end, &reply) {
+        Ok(found) => found,
+        Err(rest) => return rest,
     };
-    let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
-        return service.answer_busy(reply).await;
+    let Some(handler) = definition.calls.find(&target.subject.as_str()[end + 1..]) else {
+        return service.refuse(reply, &Error::METHOD_NOT_FOUND, target.name());
+    };
+    let slot = match service.calls().enter(reply, Instant::now()) {
+        Ok(slot) => slot,
+        Err(reply) => {
+            return service.refuse_busy(reply);
+        }
     };
     let (subject, payload) = (message.subject, message.payload);
     let in_order =
         target.definition.calls_in_order.then(|| Route::new(Arc::clone(&target.definition), target.name()));
-    let mut asked = Asked { subject, is_http: false, reply, name_end: end, slot };
+    let mut asked = Asked { subject, is_http: false, name_end: end, slot };
     let rest = match Call::parse(target, &payload) {
         Ok(request) => {
             asked.is_http = request.is_http();
-            let Some(route) = in_order else { return go_on(respond(service, &handler, request, asked)) };
+            let Some(route) = in_order else { return go_on(respond(service, handler, request, asked)) };
+            let handler = Arc::clone(handler);
             let job = Job::Call(Box::new(move |service| respond(service, &handler, request, asked)));
-            return service.groups().push_and_begin(service, &route.group, job);
+            service.groups().push_and_begin(service, &route.group, job);
+            return None;
         }
         Err(error) => answer(service, asked, Err(error)),
     };
-    go_on(rest);
+    go_on(rest)
 }
 
-/// Sees to it that what must be waited for is done.
-fn go_on(rest: Option<Rest>) {
+/// Sees to it that what must be waited for is done, as many together as may be in work; the next request need not wait.
+fn go_on(rest: Option<Rest>) -> Option<Rest> {
     if let Some(rest) = rest {
         tokio::spawn(rest);
     }
+    None
 }
 
-async fn auth(service: &Service, mut message: Message, reply: Subject) {
+async fn go_through(rest: Option<Rest>) {
+    if let Some(rest) = rest {
+        rest.await;
+    }
+}
+
+fn auth(service: &Service, mut message: Message, reply: Subject) -> Option<Rest> {
     let end = name_end(&message.subject);
-    let Some(target) = target(service, &mut message, "auth.".len(), end, &reply).await else { return };
-    let Some(handler) = target.definition.auths.find(&target.subject.as_str()[end + 1..]).cloned() else {
-        return service.answer_error(reply, &Error::METHOD_NOT_FOUND, target.name()).await;
+    let (definition, target) = match target(service, &mut message, "auth.".len(), end, &reply) {
+        Ok(found) => found,
+        Err(rest) => return rest,
     };
-    let Some(slot) = service.calls().enter(reply.clone(), Instant::now()) else {
-        return service.answer_busy(reply).await;
+    let Some(handler) = definition.auths.find(&target.subject.as_str()[end + 1..]).cloned() else {
+        return service.refuse(reply, &Error::METHOD_NOT_FOUND, target.name());
+    };
+    let slot = match service.calls().enter(reply, Instant::now()) {
+        Ok(slot) => slot,
+        Err(reply) => {
+            return service.refuse_busy(reply);
+        }
     };
     let service = service.clone();
     // Checking who somebody is takes computing, which others should not have to wait for.
     tokio::spawn(async move {
         let (subject, payload) = (message.subject, message.payload);
-        let mut asked = Asked { subject, is_http: false, reply, name_end: end, slot };
+        let mut asked = Asked { subject, is_http: false, name_end: end, slot };
         let rest = match Auth::parse(target, &payload) {
             Ok(request) => {
                 asked.is_http = request.is_http();
@@ -264,17 +251,15 @@ async fn auth(service: &Service, mut message: Message, reply: Subject) {
             }
             Err(error) => answer(&service, asked, Err(error)),
         };
-        if let Some(rest) = rest {
-            rest.await;
-        }
+        go_through(rest).await;
     });
+    None
 }
 
 /// A call or authentication that is being handled.
 struct Asked {
     subject: Subject,
     is_http: bool,
-    reply: Subject,
     name_end: usize,
     slot: Slot,
 }
@@ -318,22 +303,28 @@ fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Opt
         service.note_error(error, name);
     }
     let outcome = outcome.map(|answer| answer.encode(asked.is_http));
-    let rest = service.answer(&asked.reply, outcome, name)?;
+    let rest = service.answer(asked.slot.take_reply()?, outcome, name)?;
     Some(keeping(rest, asked.slot))
 }
 
-async fn access(service: &Service, mut message: Message, reply: Subject) {
+fn access(service: &Service, mut message: Message, reply: Subject) -> Option<Rest> {
     let end = message.subject.as_str().len();
-    let Some(target) = target(service, &mut message, "access.".len(), end, &reply).await else { return };
-    let handler = match &target.definition.access {
-        AccessRule::Elsewhere => return,
-        AccessRule::Default => {
-            return service.answer_error(reply, &Error::ACCESS_DENIED, target.name()).await;
-        }
-        AccessRule::Handler(handler) => Arc::clone(handler),
+    let (definition, target) = match target(service, &mut message, "access.".len(), end, &reply) {
+        Ok(found) => found,
+        Err(rest) => return rest,
     };
-    let Some(slot) = service.accesses().enter(reply.clone(), Instant::now()) else {
-        return service.answer_busy(reply).await;
+    let handler = match &definition.access {
+        AccessRule::Elsewhere => return None,
+        AccessRule::Default => {
+            return service.refuse(reply, &Error::ACCESS_DENIED, target.name());
+        }
+        AccessRule::Handler(handler) => handler,
+    };
+    let slot = match service.accesses().enter(reply, Instant::now()) {
+        Ok(slot) => slot,
+        Err(reply) => {
+            return service.refuse_busy(reply);
+        }
     };
     let (subject, payload) = (message.subject, message.payload);
     let name_start = "access.".len();
@@ -352,7 +343,7 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
     };
     let answer = move |service: &Service, outcome: Result<Grant, Error>| {
         let outcome = outcome.and_then(|grant| grant.encode());
-        let rest = service.answer(&reply, outcome, &subject.as_str()[name_start..])?;
+        let rest = service.answer(slot.take_reply()?, outcome, &subject.as_str()[name_start..])?;
         Some(keeping(rest, slot))
     };
     let rest: Option<Rest> = match begun {
@@ -368,30 +359,32 @@ async fn access(service: &Service, mut message: Message, reply: Subject) {
             Some(wait.boxed())
         }
     };
-    if let Some(rest) = rest {
-        tokio::spawn(rest);
-    }
+    go_on(rest)
 }
 
-async fn get(service: &Service, message: Message, reply: Subject) {
+fn get(service: &Service, message: Message, reply: Subject) -> Option<Rest> {
     let name = message.subject.as_str().get("get.".len()..).unwrap_or("");
-    let definition = service.find(name).filter(|definition| definition.get.is_some());
-    let Some(definition) = definition.cloned() else {
-        return service.answer_error(reply, &Error::NOT_FOUND, name).await;
+    let Some(route) = service.route(name) else {
+        return service.refuse(reply, &Error::NOT_FOUND, name);
     };
     let query = match Get::parse_query(&message.payload) {
         Ok(query) => query,
-        Err(error) => return service.answer_error(reply, &error, name).await,
+        Err(error) => return service.refuse(reply, &error, name),
     };
     let received = Instant::now();
-    let route = Route::new(definition, name);
-    let Some(slot) = service.gets().enter(reply.clone(), received) else {
-        // A gateway that was refreshing the resource keeps an old state now.
-        service.resets().follow_up(service, &route.name);
-        return service.answer_busy(reply).await;
+    let slot = match service.gets().enter(reply, received) {
+        Ok(slot) => slot,
+        Err(reply) => {
+            // A gateway that was refreshing the resource keeps an old state now.
+            service.resets().follow_up(service, &route.name);
+            return service.refuse_busy(reply);
+        }
     };
     let Message { subject, payload, headers, .. } = message;
-    route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
+    let subject = Some(subject);
+    let get = IncomingGet { route, subject, payload, headers, query, received, has_waited: false, slot };
+    route_get(service, get);
+    None
 }
 
 /// A get that another replica has sent here. The NATS reply is for that replica; the gateway's is in a header.
@@ -405,13 +398,12 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
         .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
         .collect();
     let name = subject.as_ref().and_then(|subject| subject.as_str().strip_prefix("get."));
-    let definition = name.and_then(|name| service.find(name));
-    let (Some(reply), Some(subject), Some(definition)) = (reply, subject.clone(), definition) else {
+    let route = name.and_then(|name| service.route(name));
+    let (Some(reply), Some(subject), Some(route)) = (reply, subject, route) else {
         return if refuse {
             service.send(acknowledgement, Bytes::from_static(REFUSED)).await
         };
     };
-    let route = Route::new(Arc::clone(definition), name.unwrap_or_default());
     let place = route.key.as_deref().map(|key| service.ownership().locate(key));
     if !matches!(place, Some(Place::Here | Place::Preparing)) {
         return if refuse {
@@ -421,20 +413,24 @@ async fn forwarded(service: &Service, mut message: Message, acknowledgement: Sub
     count(&service.statistics().forwards_taken);
     service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
     let received = Instant::now();
-    let Some(slot) = service.gets().enter(reply.clone(), received) else {
-        service.resets().follow_up(service, &route.name);
-        return service.answer_busy(reply).await;
+    let slot = match service.gets().enter(reply, received) {
+        Ok(slot) => slot,
+        Err(reply) => {
+            service.resets().follow_up(service, &route.name);
+            return go_through(service.refuse_busy(reply)).await;
+        }
     };
     let query = Get::parse_query(&message.payload).unwrap_or_default();
     let headers = (!headers.is_empty()).then_some(headers);
-    let payload = message.payload;
-    route_get(service, IncomingGet { route, subject, payload, headers, query, reply, received, slot });
+    let (payload, subject) = (message.payload, Some(subject));
+    let get = IncomingGet { route, subject, payload, headers, query, received, has_waited: false, slot };
+    route_get(service, get);
 }
 
 /// A refresh that another replica has sent here.
 async fn refresh(service: &Service, message: &Message, acknowledgement: Subject, refuse: bool) {
     let name = std::str::from_utf8(&message.payload).unwrap_or_default();
-    let route = service.find(name).map(|definition| Route::new(Arc::clone(definition), name));
+    let route = service.route(name);
     let context = message.headers.as_ref().and_then(TraceContext::of);
     let taken = within(context, async { route.is_some_and(|route| refresh_here(service, &route)) }).await;
     if taken || refuse {
@@ -443,24 +439,27 @@ async fn refresh(service: &Service, message: &Message, acknowledgement: Subject,
 }
 
 /// A gateway asks for the state of one of its queries after a query change.
-async fn query(service: &Service, message: &Message, reply: Subject) {
+fn query(service: &Service, message: &Message, reply: Subject) -> Option<Rest> {
     let prefix = subject("query", service.name(), service.replica());
     let name = message.subject.as_str().get(prefix.len() + 1..).unwrap_or_default();
-    let Some(definition) = service.find(name).cloned() else {
-        return service.answer_error(reply, &Error::NOT_FOUND, name).await;
+    let Some(route) = service.route(name) else {
+        return service.refuse(reply, &Error::NOT_FOUND, name);
     };
     let query = match Get::parse_query(&message.payload) {
         Ok(query) => query.unwrap_or_default(),
-        Err(error) => return service.answer_error(reply, &error, name).await,
+        Err(error) => return service.refuse(reply, &error, name),
     };
-    let route = Route::new(definition, name);
-    let Some(slot) = service.gets().enter(reply.clone(), Instant::now()) else {
-        // The gateway keeps an old state of its query now.
-        service.resets().follow_up(service, &route.name);
-        return service.answer_busy(reply).await;
+    let slot = match service.gets().enter(reply, Instant::now()) {
+        Ok(slot) => slot,
+        Err(reply) => {
+            // The gateway keeps an old state of its query now.
+            service.resets().follow_up(service, &route.name);
+            return service.refuse_busy(reply);
+        }
     };
     let group = Arc::clone(&route.group);
-    service.groups().push(service, &group, Job::Query { route, query, reply, slot });
+    service.groups().push(service, &group, Job::Query { route, query, slot });
+    None
 }
 
 /// Sends pre-responses for what takes long, and notices when the connection has been away.

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::Subject;
 use foldhash::HashMap;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -18,7 +17,6 @@ use crate::error::Error;
 use crate::handling::Rest;
 use crate::in_flight::Slot;
 use crate::ownership::Term;
-use crate::resource::Definition;
 use crate::router::IncomingGet;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
@@ -26,23 +24,9 @@ use crate::statistics::count;
 use crate::trace::TraceContext;
 use crate::worker::{begin_own, begin_work};
 
-/// Where a resource belongs: worked out once per request.
-#[derive(Clone)]
-pub(crate) struct Route {
-    pub(crate) definition: Arc<Definition>,
-    pub(crate) name: Arc<str>,
-    pub(crate) key: Option<Arc<str>>,
-    pub(crate) group: Arc<str>,
-}
+pub(crate) use self::route::Route;
 
-impl Route {
-    pub(crate) fn new(definition: Arc<Definition>, name: &str) -> Self {
-        let name: Arc<str> = name.into();
-        let key = definition.key(&name);
-        let group = definition.group(&name, key.as_deref());
-        Self { definition, name, key, group }
-    }
-}
+mod route;
 
 /// Does what can be done without waiting, and gives back the rest.
 type Begin = Box<dyn FnOnce(&Service) -> Option<Rest> + Send>;
@@ -56,7 +40,6 @@ pub(crate) enum Job {
     Query {
         route: Route,
         query: Box<str>,
-        reply: Subject,
         slot: Slot,
     },
     Delete {
@@ -67,7 +50,7 @@ pub(crate) enum Job {
 }
 
 /// Those who wait for a refresh to be published.
-type Waiter = oneshot::Sender<Result<(), Error>>;
+pub(crate) type Waiter = oneshot::Sender<Result<(), Error>>;
 
 #[derive(Default)]
 pub(crate) struct Groups {
@@ -87,6 +70,8 @@ struct State {
     /// watches does not.
     by_age: BTreeMap<u64, Arc<str>>,
     stamps: u64,
+    /// Whether anybody has asked when nothing is done any more: only a service that stops does.
+    idle_is_awaited: bool,
 }
 
 struct Remembered {
@@ -157,21 +142,23 @@ impl Groups {
 
     /// Like [`Groups::push`], but what can be done without waiting is done by the caller: most gets are.
     pub(crate) fn push_and_begin(&self, service: &Service, group: &Arc<str>, job: Job) {
-        let begun = self.lock().enqueue(group, job);
-        if let Some(job) = begun {
-            begin_work(service, group, job);
+        {
+            let mut state = self.lock();
+            if state.was_at_work(group) {
+                return state.wait(group, job);
+            }
         }
+        begin_work(service, group, job);
     }
 
     /// The next piece of work; `None` ends the worker.
     pub(crate) fn next(&self, group: &Arc<str>) -> Option<Job> {
         let mut state = self.lock();
-        let Entry::Occupied(mut waiting) = state.at_work.entry(Arc::clone(group)) else { return None };
-        if let Some(job) = waiting.get_mut().pop_front() {
+        if let Some(job) = state.at_work.get_mut(group)?.pop_front() {
             return Some(job);
         }
-        waiting.remove();
-        if state.at_work.is_empty() {
+        state.at_work.remove(group);
+        if state.idle_is_awaited && state.at_work.is_empty() {
             self.idle.notify_waiters();
         }
         None
@@ -181,8 +168,12 @@ impl Groups {
     pub(crate) async fn idle(&self) {
         loop {
             let idle = self.idle.notified();
-            if self.lock().at_work.is_empty() {
-                return;
+            {
+                let mut state = self.lock();
+                state.idle_is_awaited = true;
+                if state.at_work.is_empty() {
+                    return;
+                }
             }
             idle.await;
         }
@@ -194,6 +185,11 @@ impl Groups {
         let state = self.lock();
         let mut entries = state.entries.values();
         state.at_work.is_empty() && entries.all(|entry| entry.pending == Pending::Nothing)
+    }
+
+    /// Where a resource belongs, if it is remembered.
+    pub(crate) fn route(&self, name: &str) -> Option<Route> {
+        self.lock().entries.get(name).map(|entry| entry.route.clone())
     }
 
     /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.
@@ -311,11 +307,12 @@ impl Groups {
             return;
         }
         entry.pending = Pending::Queued;
-        let begun = state.enqueue(&route.group, Job::Refresh(route.clone()));
-        drop(state);
-        if let Some(job) = begun {
-            begin_own(service, &route.group, job);
+        let job = Job::Refresh(route.clone());
+        if state.was_at_work(&route.group) {
+            return state.wait(&route.group, job);
         }
+        drop(state);
+        begin_own(service, &route.group, job);
     }
 
     /// Tells when the next refresh that begins has been published.
@@ -334,7 +331,7 @@ impl Groups {
         let mut state = self.lock();
         let entry = state.entries.get_mut(&route.name)?;
         entry.pending = Pending::Nothing;
-        entry.refreshing_since = Some(Instant::now());
+        entry.refreshing_since = entry.now_if_paced();
         Some(Started {
             has_value: entry.value.is_some(),
             queries: entry.queries,
@@ -347,12 +344,13 @@ impl Groups {
     /// Notes when the resource was last heard of, for its pace.
     pub(crate) fn published(&self, route: &Route, term: Term) {
         if let Some(entry) = self.lock().entry(route, term) {
-            entry.published_at = Some(Instant::now());
+            entry.published_at = entry.now_if_paced();
             entry.refreshing_since = None;
+            entry.failures = 0;
         }
     }
 
-    /// Notes that a refresh came through.
+    /// Notes that a refresh came through without anything to say.
     pub(crate) fn refreshed(&self, route: &Route, term: Term) {
         if let Some(entry) = self.lock().entry(route, term) {
             entry.failures = 0;
@@ -402,24 +400,30 @@ impl Groups {
 
 impl State {
     fn push(&mut self, service: &Service, group: &Arc<str>, job: Job) {
-        if let Some(job) = self.enqueue(group, job) {
-            let (handle, service, group) = (service.clone(), service.clone(), Arc::clone(group));
-            handle.spawn(async move { begin_work(&service, &group, job) });
+        if self.was_at_work(group) {
+            return self.wait(group, job);
+        }
+        let (handle, service, group) = (service.clone(), service.clone(), Arc::clone(group));
+        handle.spawn(async move { begin_work(&service, &group, job) });
+    }
+
+    /// Puts a group to work, if it was not yet: then it is the caller who must do what there is to do.
+    fn was_at_work(&mut self, group: &Arc<str>) -> bool {
+        match self.at_work.entry(Arc::clone(group)) {
+            Entry::Occupied(_) => true,
+            Entry::Vacant(idle) => {
+                idle.insert(VecDeque::new());
+                false
+            }
         }
     }
 
-    /// Gives the work back if the group was idle: then it is the caller who must do it.
-    fn enqueue(&mut self, group: &Arc<str>, job: Job) -> Option<Job> {
-        match self.at_work.entry(Arc::clone(group)) {
-            Entry::Occupied(waiting) => {
-                waiting.into_mut().push_back(job);
-                None
-            }
-            Entry::Vacant(idle) => {
-                idle.insert(VecDeque::new());
-                Some(job)
-            }
+    /// Lets work wait in a group that is at work.
+    fn wait(&mut self, group: &Arc<str>, mut job: Job) {
+        if let Job::Get(get) = &mut job {
+            get.has_waited = true;
         }
+        self.at_work.entry(Arc::clone(group)).or_default().push_back(job);
     }
 
     fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Remembered> {
@@ -471,6 +475,10 @@ impl Remembered {
             waiters: Vec::new(),
             trace: None,
         }
+    }
+
+    fn now_if_paced(&self) -> Option<Instant> {
+        self.route.definition.pace.map(|_| Instant::now())
     }
 
     /// How long a refresh must wait for the resource's pace.

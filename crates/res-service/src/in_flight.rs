@@ -26,6 +26,8 @@ struct Slots {
     taken: usize,
     waiting: Vec<Option<Waiting>>,
     free: Vec<usize>,
+    /// Whether anybody has asked when nothing is in work any more: only a service that stops does.
+    end_is_awaited: bool,
 }
 
 struct Waiting {
@@ -44,11 +46,11 @@ impl InFlight {
         Arc::new(Self { capacity, slots: Mutex::default(), emptied: Notify::new() })
     }
 
-    /// A place for a request, unless as many as allowed are taken.
-    pub(crate) fn enter(self: &Arc<Self>, reply: Subject, now: Instant) -> Option<Slot> {
+    /// A place for a request, which keeps where to answer; gives that back if as many as allowed are taken.
+    pub(crate) fn enter(self: &Arc<Self>, reply: Subject, now: Instant) -> Result<Slot, Subject> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.taken >= self.capacity {
-            return None;
+            return Err(reply);
         }
         slots.taken += 1;
         let waiting = Some(Waiting { reply, pre_response_at: now + PRE_RESPONSE_AFTER });
@@ -59,7 +61,7 @@ impl InFlight {
             slots.waiting.push(waiting);
             slots.waiting.len() - 1
         };
-        Some(Slot { of: Arc::clone(self), index })
+        Ok(Slot { of: Arc::clone(self), index })
     }
 
     /// Who must get a pre-response now; each is told once, and again only after [`PRE_RESPONSE_EVERY`].
@@ -82,8 +84,12 @@ impl InFlight {
     pub(crate) async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
-            if self.taken() == 0 {
-                return;
+            {
+                let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+                slots.end_is_awaited = true;
+                if slots.taken == 0 {
+                    return;
+                }
             }
             emptied.await;
         }
@@ -91,6 +97,18 @@ impl InFlight {
 }
 
 impl Slot {
+    /// Where to answer, for who answers now: nothing is said there after this. `None` if that has been asked before.
+    pub(crate) fn take_reply(&self) -> Option<Subject> {
+        let mut slots = self.of.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.waiting[self.index].take().map(|waiting| waiting.reply)
+    }
+
+    /// Where the answer will go.
+    pub(crate) fn reply(&self) -> Option<Subject> {
+        let slots = self.of.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.waiting[self.index].as_ref().map(|waiting| waiting.reply.clone())
+    }
+
     /// Takes note that the pre-response is being sent by the caller; false if it has been sent before.
     pub(crate) fn pre_respond(&self, now: Instant, received: Instant) -> bool {
         let mut slots = self.of.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +127,7 @@ impl Drop for Slot {
         slots.waiting[self.index] = None;
         slots.free.push(self.index);
         slots.taken -= 1;
-        if slots.taken == 0 {
+        if slots.taken == 0 && slots.end_is_awaited {
             self.of.emptied.notify_waiters();
         }
     }

@@ -123,10 +123,10 @@ impl Ownership {
         }
     }
 
-    /// The term of a key that is owned here by now and ready to be served.
-    pub(crate) fn ready_term(&self, key: &str) -> Option<Term> {
+    /// The term of a key that is owned here and ready to be served.
+    pub(crate) fn ready_term(&self, key: &str, now: Instant) -> Option<Term> {
         match self.read().held.get(key) {
-            Some(held) => (held.ready && Instant::now() < held.valid_until).then_some(held.term),
+            Some(held) => (held.ready && now < held.valid_until).then_some(held.term),
             None => self.everything.then_some(TERM_OF_EVERYTHING),
         }
     }

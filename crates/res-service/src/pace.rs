@@ -24,8 +24,11 @@ impl Pace {
     }
 
     /// Takes the place of one piece; the answer is how long it must wait.
-    pub(crate) fn reserve(&self, now: Instant) -> Option<Duration> {
-        let each = self.each?;
+    pub(crate) fn reserve(&self) -> Option<Duration> {
+        self.reserve_at(self.each?, Instant::now())
+    }
+
+    fn reserve_at(&self, each: Duration, now: Instant) -> Option<Duration> {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let at = due.map_or(now, |due| due.max(now));
         *due = Some(at + each);
@@ -41,10 +44,11 @@ mod tests {
     fn d11_a_burst_goes_out_at_once_and_the_rest_at_the_pace() {
         let pace = Pace::new(1000);
         let now = Instant::now();
-        let waits: Vec<Option<Duration>> = (0..300).map(|_| pace.reserve(now)).collect();
+        let reserve = |at: Instant| pace.reserve_at(Duration::from_millis(1), at);
+        let waits: Vec<Option<Duration>> = (0..300).map(|_| reserve(now)).collect();
         assert!(waits[..=100].iter().all(Option::is_none), "a tenth of a second's worth does not wait");
         assert_eq!(waits[299], Some(Duration::from_millis(199)));
-        assert_eq!(pace.reserve(now + Duration::from_secs(1)), None, "after a pause there is room again");
-        assert_eq!(Pace::new(0).reserve(now), None);
+        assert_eq!(reserve(now + Duration::from_secs(1)), None, "after a pause there is room again");
+        assert_eq!(Pace::new(0).reserve(), None);
     }
 }

@@ -1,5 +1,6 @@
 //! What a service says: of its own accord, and in answer.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use async_nats::Subject;
@@ -60,8 +61,8 @@ impl Service {
     /// Those of [`Service::create`]; also when the resource gets another owner meanwhile, and when the service stops.
     pub async fn delete(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
-        let route = self.find(name).map(|definition| Route::new(Arc::clone(definition), name));
-        let owned = route
+        let owned = self
+            .route(name)
             .filter(|route| route.key.as_deref().is_some_and(|key| self.ownership().term(key).is_some()));
         let Some(route) = owned else {
             self.publish(format!("event.{name}.delete"), Bytes::new()).await?;
@@ -212,25 +213,31 @@ impl Service {
     /// Publishes; what goes wrong is for the log, as there is nobody to tell.
     pub(crate) async fn send(&self, subject: impl ToSubject, payload: Bytes) {
         if let Err(error) = self.publish(subject, payload).await {
-            tracing::error!(error.cause = error.cause_chain(), "a message could not be published");
+            note_unsent(&error);
         }
     }
 
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
-    fn send_now(&self, subject: &Subject, payload: Bytes) -> Option<Rest> {
-        // What is pending here has not been sent, as a message goes with the room that it has got.
-        let publish = tokio::task::unconstrained(self.send(subject.clone(), payload.clone()));
-        if publish.now_or_never().is_some() {
-            return None;
-        }
-        let (service, subject) = (self.clone(), subject.clone());
-        Some(async move { service.send(subject, payload).await }.boxed())
+    pub(crate) fn send_now(&self, subject: Subject, payload: Bytes) -> Option<Rest> {
+        let service = self.clone();
+        let mut publish: Rest = if TraceContext::is_any() {
+            Box::pin(async move { service.send(subject, payload).await })
+        } else {
+            // The same without a trace, as little of it as can be: every message comes this way.
+            Box::pin(async move {
+                if let Err(error) = service.connection().publish(Whole::new(subject), payload).await {
+                    note_unsent(&Error::internal(error));
+                }
+            })
+        };
+        let is_sent = tokio::task::unconstrained(&mut publish).now_or_never().is_some();
+        (!is_sent).then_some(publish)
     }
 
     /// Answers a request, and gives back what must be waited for. An answer that does not fit into a message is an
     /// error instead, and never silence.
     #[must_use]
-    pub(crate) fn answer(&self, reply: &Subject, outcome: Result<Bytes, Error>, name: &str) -> Option<Rest> {
+    pub(crate) fn answer(&self, reply: Subject, outcome: Result<Bytes, Error>, name: &str) -> Option<Rest> {
         let bytes_max = self.connection().max_payload();
         let payload = outcome
             .and_then(|payload| match payload.len() {
@@ -244,12 +251,14 @@ impl Service {
         self.send_now(reply, payload)
     }
 
-    pub(crate) async fn answer_error(&self, reply: Subject, error: &Error, name: &str) {
-        self.send(reply, self.error_payload(error, name)).await;
+    /// Answers with an error, as [`Service::answer`] does.
+    #[must_use]
+    pub(crate) fn refuse(&self, reply: Subject, error: &Error, name: &str) -> Option<Rest> {
+        self.send_now(reply, self.error_payload(error, name))
     }
 
     /// An error as it is answered, which is counted and logged by this.
-    fn error_payload(&self, error: &Error, name: &str) -> Bytes {
+    pub(crate) fn error_payload(&self, error: &Error, name: &str) -> Bytes {
         self.note_error(error, name);
         let payload = error_json(error);
         let bytes_max = self.connection().max_payload();
@@ -264,10 +273,11 @@ impl Service {
         payload
     }
 
-    pub(crate) async fn answer_busy(&self, reply: Subject) {
+    #[must_use]
+    pub(crate) fn refuse_busy(&self, reply: Subject) -> Option<Rest> {
         count(&self.statistics().busy_replies);
         count(&self.statistics().error_replies);
-        self.send(reply, self.busy_reply()).await;
+        self.send_now(reply, self.busy_reply())
     }
 
     /// Counts an error that is being answered, and logs it once if the fault lies here.
@@ -281,4 +291,24 @@ impl Service {
             tracing::debug!(res.resource = %name, error.code = %error.code, error.cause = error.cause_chain(), "a request was refused");
         }
     }
+}
+
+/// A subject that is given away and not copied when it is asked for: once.
+struct Whole(Cell<Option<Subject>>);
+
+impl Whole {
+    fn new(subject: Subject) -> Self {
+        Self(Cell::new(Some(subject)))
+    }
+}
+
+impl ToSubject for Whole {
+    fn to_subject(&self) -> Subject {
+        // The client refuses to publish on an empty one.
+        self.0.take().unwrap_or_else(|| Subject::from_static(""))
+    }
+}
+
+fn note_unsent(error: &Error) {
+    tracing::error!(error.cause = error.cause_chain(), "a message could not be published");
 }

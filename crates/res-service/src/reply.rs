@@ -12,6 +12,12 @@ use crate::snapshot::checked_resource_id;
 pub struct Reply {
     /// The complete JSON object but for `meta`.
     json: Bytes,
+    /// What most answers do not have.
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct More {
     error: Option<Error>,
     status: Option<u16>,
     headers: Vec<(String, String)>,
@@ -52,18 +58,23 @@ impl Reply {
     /// An error that can carry a status and headers over HTTP; otherwise `Err(error)` says the same.
     #[must_use]
     pub fn error(error: Error) -> Self {
-        Self { error: Some(error.clone()), ..Self::new(error_json(&error)) }
+        let json = error_json(&error);
+        Self { json, more: Some(Box::new(More { error: Some(error), ..More::default() })) }
     }
 
     fn new(json: Bytes) -> Self {
-        Self { json, error: None, status: None, headers: Vec::new() }
+        Self { json, more: None }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// The HTTP status to end the request with, 300 to 599; without effect when the request is not over HTTP.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         if (300..600).contains(&status) {
-            self.status = Some(status);
+            self.more().status = Some(status);
         } else {
             tracing::warn!(
                 http.status = status,
@@ -77,29 +88,30 @@ impl Reply {
     /// over HTTP.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.headers.push((canonical(name), value.into()));
+        self.more().headers.push((canonical(name), value.into()));
         self
     }
 
     /// What the log should know of a failed request.
     pub(crate) fn failure(&self) -> Option<&Error> {
-        self.error.as_ref()
+        self.more.as_ref()?.error.as_ref()
     }
 
     /// The whole message; `meta` only if it means something.
     pub(crate) fn encode(self, is_http: bool) -> Bytes {
-        if !is_http || (self.status.is_none() && self.headers.is_empty()) {
-            return self.json;
-        }
+        let more = match self.more {
+            Some(more) if is_http && (more.status.is_some() || !more.headers.is_empty()) => more,
+            _ => return self.json,
+        };
         let mut headers = serde_json::Map::new();
-        for (name, value) in self.headers {
+        for (name, value) in more.headers {
             let values = headers.entry(name).or_insert_with(|| serde_json::Value::Array(Vec::new()));
             if let serde_json::Value::Array(values) = values {
                 values.push(value.into());
             }
         }
         let mut meta = serde_json::Map::new();
-        if let Some(status) = self.status {
+        if let Some(status) = more.status {
             meta.insert("status".to_owned(), status.into());
         }
         if !headers.is_empty() {

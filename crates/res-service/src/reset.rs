@@ -3,6 +3,7 @@
 //! frozen or cut off.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(crate) struct Resets {
     given_up: Mutex<BTreeSet<Arc<str>>>,
     wake: Notify,
     failing: Mutex<HashMap<Arc<str>, Failing>>,
+    /// Whether there are any, for the many gets that come when there are none.
+    are_failing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -95,6 +98,7 @@ impl Resets {
         if failing.len() >= service.limits().remembered_max.max(1) && !failing.contains_key(name) {
             return;
         }
+        self.are_failing.store(true, Ordering::Release);
         let entry = failing.entry(Arc::clone(name)).or_default();
         if entry.planned {
             return;
@@ -122,10 +126,12 @@ impl Resets {
 
     /// A get of this resource came through: the next failure starts over. What is planned still goes out.
     pub(crate) fn succeeded(&self, name: &Arc<str>) {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if !failing.is_empty() {
-            failing.remove(name);
+        if !self.are_failing.load(Ordering::Acquire) {
+            return;
         }
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.remove(name);
+        self.are_failing.store(!failing.is_empty(), Ordering::Release);
     }
 }
 

@@ -37,12 +37,15 @@ pub(crate) const SUBJECT_HEADER: &str = "Res-Subject";
 /// A get on its way.
 pub(crate) struct IncomingGet {
     pub(crate) route: Route,
-    pub(crate) subject: Subject,
+    /// Of the gateway's request, until the handler has it.
+    pub(crate) subject: Option<Subject>,
     pub(crate) payload: Bytes,
     pub(crate) headers: Option<HeaderMap>,
     pub(crate) query: Option<Box<str>>,
-    pub(crate) reply: Subject,
     pub(crate) received: Instant,
+    /// Whether it had to wait: for others of its group, or for an owner.
+    pub(crate) has_waited: bool,
+    /// Its place, which knows where to answer.
     pub(crate) slot: Slot,
 }
 
@@ -71,7 +74,7 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
     loop {
         let seen = table.get();
         match service.ownership().locate(&key) {
-            Place::Here => return route_get(&service, get),
+            Place::Here => return route_get(&service, IncomingGet { has_waited: true, ..get }),
             Place::There(replica) => {
                 if forward(&service, &get, subject("forward", service.name(), &replica)).await {
                     return;
@@ -84,9 +87,9 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
                 match service.key_exists(&key).await {
                     Ok(true) => {}
                     Ok(false) => {
-                        return service.answer_error(get.reply, &Error::NOT_FOUND, &get.route.name).await;
+                        return refuse(&service, &get, &Error::NOT_FOUND).await;
                     }
-                    Err(error) => return service.answer_error(get.reply, &error, &get.route.name).await,
+                    Err(error) => return refuse(&service, &get, &error).await,
                 }
             }
             Place::Nobody => {
@@ -104,22 +107,31 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
             count(&service.statistics().ownerless_gets);
             service.resets().follow_up(&service, &get.route.name);
             let error = Error::internal(format!("no replica owns {key:?} and answers"));
-            return service.answer_error(get.reply, &error, &get.route.name).await;
+            return refuse(&service, &get, &error).await;
         }
-        if get.slot.pre_respond(now, get.received) {
+        if get.slot.pre_respond(now, get.received)
+            && let Some(reply) = get.slot.reply()
+        {
             count(&service.statistics().pre_responses);
-            service.send(get.reply.clone(), Bytes::from_static(PRE_RESPONSE)).await;
+            service.send(reply, Bytes::from_static(PRE_RESPONSE)).await;
         }
         let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.wait_for(|version| version != seen))
             .await;
     }
 }
 
+async fn refuse(service: &Service, get: &IncomingGet, error: &Error) {
+    if let Some(reply) = get.slot.take_reply() {
+        service.send(reply, service.error_payload(error, &get.route.name)).await;
+    }
+}
+
 /// Hands a get to another replica; true when that has taken it.
 async fn forward(service: &Service, get: &IncomingGet, to: String) -> bool {
+    let Some(reply) = get.slot.reply() else { return true };
     let mut headers = get.headers.clone().unwrap_or_default();
-    headers.insert(REPLY_HEADER, get.reply.as_str());
-    headers.insert(SUBJECT_HEADER, get.subject.as_str());
+    headers.insert(REPLY_HEADER, reply.as_str());
+    headers.insert(SUBJECT_HEADER, format!("get.{}", get.route.name));
     count(&service.statistics().forwards_sent);
     acknowledged(service, to, Some(headers), get.payload.clone()).await
 }

@@ -225,7 +225,8 @@ impl Service {
     pub async fn refresh_now(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let route = self.route_of(resource_id.as_ref())?;
         let term = route.key.as_deref().and_then(|key| self.ownership().term(key));
-        let Some(term) = term else { return self.refresh(resource_id).await };
+        // Boxed, as what happens now and then would make every handler that calls this larger.
+        let Some(term) = term else { return Box::pin(self.refresh(resource_id)).await };
         count(&self.statistics().refreshes);
         if turn::is_of(&route.group) {
             return turn::refresh(self, &route, term).await;
@@ -443,12 +444,22 @@ impl Service {
         Err(Error::internal(format!("{name:?} is not a resource of the service {:?}", self.name())))
     }
 
+    /// Where the resource of this name belongs; `None` if none with a get handler has it.
+    pub(crate) fn route(&self, name: &str) -> Option<Route> {
+        self.groups().route(name).or_else(|| {
+            let definition = self.find(name).filter(|definition| definition.get.is_some())?;
+            Some(Route::new(Arc::clone(definition), name))
+        })
+    }
+
     fn route_of(&self, resource_id: &str) -> Result<Route, Error> {
-        let name = self.own_name(resource_id)?;
-        match self.find(name) {
-            Some(definition) if definition.get.is_some() => Ok(Route::new(Arc::clone(definition), name)),
-            _ => Err(Error::internal(format!("no resource with a get handler has the name {name:?}"))),
+        // What is remembered has been checked before.
+        if let Some(route) = self.groups().route(split_resource_id(resource_id).0) {
+            return Ok(route);
         }
+        let name = self.own_name(resource_id)?;
+        let unknown = || Error::internal(format!("no resource with a get handler has the name {name:?}"));
+        self.route(name).ok_or_else(unknown)
     }
 
     /// Tells the owner of a change, one message at a time for each resource.

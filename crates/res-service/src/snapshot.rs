@@ -75,6 +75,7 @@ impl Model {
         if self.written.answer() == before.written.answer() {
             return None;
         }
+        let (now, earlier) = (self.properties(), before.properties());
         let mut change = Vec::with_capacity(128);
         let mut push = |key: &[u8], value: &[u8]| {
             let mark: &[u8] = if change.is_empty() { b"{\"values\":{" } else { b"," };
@@ -82,23 +83,23 @@ impl Model {
                 change.extend_from_slice(text);
             }
         };
-        let same_keys = self.written.parts().len() == before.written.parts().len()
-            && self.keys().zip(before.keys()).all(|(now, earlier)| now == earlier);
-        if same_keys {
-            for ((key, now), (_, earlier)) in self.pairs().zip(before.pairs()) {
-                if now != earlier {
-                    push(key, now);
-                }
-            }
-        } else {
-            let earlier: HashMap<&[u8], &[u8]> = before.pairs().collect();
-            let now: HashMap<&[u8], &[u8]> = self.pairs().collect();
-            for (key, value) in self.pairs() {
-                if earlier.get(key) != Some(&value) {
+        let has_same_keys = now.len() == earlier.len()
+            && now.clone().zip(earlier.clone()).all(|(now, earlier)| now.0 == earlier.0);
+        if has_same_keys {
+            for ((key, value), (_, before)) in now.zip(earlier) {
+                if value != before {
                     push(key, value);
                 }
             }
-            for key in before.keys().filter(|key| !now.contains_key(key)) {
+        } else {
+            let before: HashMap<&[u8], &[u8]> = earlier.clone().collect();
+            let after: HashMap<&[u8], &[u8]> = now.clone().collect();
+            for (key, value) in now {
+                if before.get(key) != Some(&value) {
+                    push(key, value);
+                }
+            }
+            for (key, _) in earlier.filter(|(key, _)| !after.contains_key(key)) {
                 push(key, br#"{"action":"delete"}"#);
             }
         }
@@ -109,12 +110,8 @@ impl Model {
         Some(change.into())
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.keys().zip(self.written.parts().skip(1).step_by(2))
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.written.parts().step_by(2)
+    fn properties(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+        self.written.pairs()
     }
 }
 
@@ -161,7 +158,7 @@ impl Collection {
     }
 
     pub(crate) fn items(&self) -> Vec<&[u8]> {
-        self.written.parts().collect()
+        self.written.items().collect()
     }
 }
 
@@ -222,8 +219,8 @@ impl Snapshot {
     }
 
     /// The whole reply to a get request.
-    pub(crate) fn get_reply(&self) -> Result<Bytes, Error> {
-        let Some(query) = self.query() else { return Ok(self.query_reply()) };
+    pub(crate) fn into_reply(self) -> Result<Bytes, Error> {
+        let Some(query) = self.query() else { return Ok(self.into_query_reply()) };
         let mut reply = self.written().answer_without_end().to_vec();
         reply.extend_from_slice(b",\"query\":");
         serde_json::to_writer(&mut reply, query).map_err(Error::internal)?;
@@ -232,8 +229,11 @@ impl Snapshot {
     }
 
     /// The reply to a request of a query change: the whole state, which the gateway compares by itself.
-    pub(crate) fn query_reply(&self) -> Bytes {
-        self.written().answer().clone()
+    pub(crate) fn into_query_reply(self) -> Bytes {
+        match self {
+            Self::Model(model) => model.written.into_answer(),
+            Self::Collection(collection) => collection.written.into_answer(),
+        }
     }
 }
 
@@ -276,17 +276,17 @@ mod tests {
 
     #[test]
     fn g02_the_empty_model_and_the_empty_collection_are_valid() {
-        let reply = Snapshot::from(model(&json!({}))).get_reply().expect("reply");
+        let reply = Snapshot::from(model(&json!({}))).into_reply().expect("reply");
         assert_eq!(reply, br#"{"result":{"model":{}}}"#.as_slice());
         let reply = Snapshot::from(Collection::from_serialize(&json!([])).expect("valid"))
-            .get_reply()
+            .into_reply()
             .expect("reply");
         assert_eq!(reply, br#"{"result":{"collection":[]}}"#.as_slice());
     }
 
     #[test]
     fn g03_the_normalised_query_is_escaped_in_the_answer() {
-        let reply = Snapshot::from(model(&json!({"a": 1})).query("a=\"&b")).get_reply().expect("reply");
+        let reply = Snapshot::from(model(&json!({"a": 1})).query("a=\"&b")).into_reply().expect("reply");
         assert_eq!(reply, br#"{"result":{"model":{"a":1},"query":"a=\"&b"}}"#.as_slice());
     }
 
@@ -329,7 +329,7 @@ mod tests {
             data: crate::Data(vec![1]),
             nested,
         };
-        let parts = |model: &Model| -> Vec<Vec<u8>> { model.written.parts().map(<[u8]>::to_vec).collect() };
+        let parts = |model: &Model| -> Vec<Vec<u8>> { model.written.items().map(<[u8]>::to_vec).collect() };
         for nested in [json!(1), json!({"rid": "c"}), json!({"data": {"a": []}})] {
             let whole = whole(nested);
             let written = Model::from_serialize(&whole).expect("valid");
@@ -372,7 +372,7 @@ mod tests {
             let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.expect("text");
             let model = Model::from_json(text).expect("valid");
             let found: Value = model
-                .pairs()
+                .properties()
                 .map(|(key, value)| {
                     (serde_json::from_slice::<String>(key).expect("key"), serde_json::from_slice::<Value>(value).expect("value"))
                 })

@@ -63,9 +63,19 @@ impl TraceContext {
         CURRENT.try_with(Clone::clone).ok()
     }
 
+    /// Whether there is a current context.
+    pub(crate) fn is_any() -> bool {
+        CURRENT.try_with(|_| ()).is_ok()
+    }
+
     /// Makes this the current context of a future.
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(self, future)
+    }
+
+    /// Makes this the current context of what does not wait.
+    pub(crate) fn sync_scope<T>(self, function: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self, function)
     }
 
     /// The value of `traceparent`.

@@ -2,21 +2,20 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_nats::Subject;
+use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use futures::FutureExt;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::group::{Job, Route, Swapped};
-use crate::handling::{Begun, Rest, guarded, now_or_later};
+use crate::group::{Job, Route};
+use crate::handling::{Begun, Rest, begin, guarded, now_or_later};
 use crate::in_flight::Slot;
-use crate::jitter;
 use crate::ownership::Term;
-use crate::router::{GET_TIME_MAX, subject};
+use crate::request::{Get, Target};
+use crate::router::GET_TIME_MAX;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
@@ -24,13 +23,13 @@ use crate::trace::within;
 use crate::turn;
 
 mod get;
+mod refresh;
 
 /// Pieces of work that who brings the first does before others are let in.
 const JOBS_AT_ONCE: usize = 64;
-/// Tries of a failed refresh before the gateways are told to ask by themselves.
-const REFRESH_TRIES_MAX: u32 = 5;
 
 /// The term ended while something was being published.
+#[derive(Debug)]
 struct TermEnded;
 
 /// Does a piece of work of a group that was idle, and everything that comes meanwhile; what must be waited for goes on as
@@ -50,6 +49,11 @@ pub(crate) fn begin_work(service: &Service, group: &Arc<str>, job: Job) {
 /// Does a piece of work of its own for whoever waits for it. What others have asked for does not run in the caller's
 /// future, which may carry things that are none of their business.
 pub(crate) fn begin_own(service: &Service, group: &Arc<str>, job: Job) {
+    if Handle::try_current().is_err() {
+        // Handlers may need the runtime, which this caller is outside of.
+        let (handle, group) = (service.clone(), Arc::clone(group));
+        return service.spawn(async move { begin_work(&handle, &group, job) });
+    }
     let rest = begin_job(service, group, job);
     let next = if rest.is_none() { service.groups().next(group) } else { None };
     let (handle, group) = (service.clone(), Arc::clone(group));
@@ -78,13 +82,10 @@ fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
     let begin = || match job {
         Job::Get(get) => get::serve(service, get),
         Job::Call(begin) => turn::take(group, || begin(service)),
-        Job::Refresh(route) => {
+        Job::Refresh(route) => refresh::serve(service, route),
+        Job::Query { route, query, slot } => {
             let service = service.clone();
-            Some(async move { run_refresh(&service, &route).await }.boxed())
-        }
-        Job::Query { route, query, reply, slot } => {
-            let service = service.clone();
-            Some(async move { run_query(&service, &route, query, reply, slot).await }.boxed())
+            Some(async move { run_query(&service, &route, query, slot).await }.boxed())
         }
         Job::Delete { route, done, trace } => {
             let service = service.clone();
@@ -102,92 +103,21 @@ fn note_panic(service: &Service, group: &Arc<str>) {
     tracing::error!(res.group = %group, "serving a resource panicked");
 }
 
-/// Asks the get handler for the state of now, without a request of a gateway.
-async fn read(
+/// Asks the get handler for the state of now; `asked` are subject and headers if a gateway did.
+fn begin_read(
     service: &Service,
     route: &Route,
     query: Option<Box<str>>,
-    time_max: Duration,
-) -> Result<Snapshot, Error> {
-    let subject = Subject::from(format!("get.{}", route.name));
-    match get::begin_read(service, route, query, subject, None) {
-        Begun::Done(outcome) => outcome,
-        Begun::Waiting(handled) => guarded(service, time_max, handled).await,
-    }
-}
-
-pub(crate) async fn run_refresh(service: &Service, route: &Route) {
-    let Some(started) = service.groups().begin_refresh(route) else { return };
-    let term = started.term;
-    if !lasts(service, route, term) {
-        return;
-    }
-    let tell = async {
-        if started.has_value {
-            refresh_value(service, route, term).await?;
-        }
-        if started.queries {
-            ask_queries(service, route, term).await.ok();
-        }
-        Ok(())
-    };
-    let outcome: Result<(), Error> = within(started.trace, tell).await;
-    for waiter in started.waiters {
-        let _ = waiter.send(outcome.clone());
-    }
-}
-
-/// Makes the gateways ask for the state of each of their queries.
-async fn ask_queries(service: &Service, route: &Route, term: Term) -> Result<(), TermEnded> {
-    let inbox = query_subject(service, &route.name);
-    let payload = serde_json::json!({ "subject": inbox }).to_string();
-    publish(service, route, term, "query", payload.into()).await?;
-    service.groups().published(route, term);
-    Ok(())
-}
-
-/// Where the gateway asks for the state of each of its queries after a query change. It belongs to this replica and
-/// lives as long as it does; of a replica that is gone, the successor's resets take its place.
-pub(crate) fn query_subject(service: &Service, name: &str) -> String {
-    format!("{}.{name}", subject("query", service.name(), service.replica()))
-}
-
-async fn refresh_value(service: &Service, route: &Route, term: Term) -> Result<(), Error> {
-    let time_max = GET_TIME_MAX.min(service.limits().handler_time_max);
-    let outcome = read(service, route, None, time_max).await;
-    if !lasts(service, route, term) {
-        return Ok(());
-    }
-    match outcome {
-        Ok(snapshot) => {
-            if let Swapped::Earlier(earlier) = service.groups().swap(route, term, &snapshot) {
-                announce(service, route, term, &earlier, &snapshot).await.ok();
-            }
-            service.groups().refreshed(route, term);
-            Ok(())
-        }
-        Err(error) if error.is_not_found() => {
-            service.groups().forget(service, route, term);
-            publish(service, route, term, "delete", Bytes::new()).await.ok();
-            Ok(())
-        }
-        Err(error) => {
-            count(&service.statistics().refresh_failures);
-            let wait = |failures: u32| {
-                (failures + 1 < REFRESH_TRIES_MAX)
-                    .then(|| jitter::spread(Duration::from_millis(100) * 3_u32.pow(failures)))
-            };
-            if !service.groups().retry_refresh(service, route, term, wait) {
-                service.groups().forget(service, route, term);
-                tracing::error!(
-                    res.resource = %route.name, error.cause = error.cause_chain(), tries = REFRESH_TRIES_MAX,
-                    "a changed resource cannot be read; gateways are made to ask for it: {error}"
-                );
-                service.publish_reset(&[&route.name], &[]).await;
-            }
-            Err(error)
-        }
-    }
+    asked: Option<(Subject, Option<Arc<HeaderMap>>)>,
+) -> Begun<Snapshot> {
+    let Some(handler) = &route.definition.get else { return Begun::Done(Err(Error::NOT_FOUND)) };
+    let (subject, headers) = asked.unwrap_or_else(|| (["get.", &*route.name].concat().into(), None));
+    let name_start = "get.".len();
+    let name_end = subject.as_str().len();
+    let definition = Arc::clone(&route.definition);
+    let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
+    let span = tracing::debug_span!("request", res.kind = "get", res.resource = %route.name);
+    begin(service, span, || handler(Get { target, query }))
 }
 
 /// Publishes what leads from one state to the next.
@@ -213,18 +143,19 @@ async fn announce(
     Ok(())
 }
 
-async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Subject, slot: Slot) {
+async fn run_query(service: &Service, route: &Route, query: Box<str>, slot: Slot) {
     let owned =
         |service: &Service| route.key.as_deref().is_none_or(|key| service.ownership().term(key).is_some());
     let error = if owned(service) {
         let time_max = service.limits().handler_time_max.min(GET_TIME_MAX);
-        match read(service, route, Some(query), time_max).await {
+        let outcome = match begin_read(service, route, Some(query), None) {
+            Begun::Done(outcome) => outcome,
+            Begun::Waiting(handled) => guarded(service, time_max, handled).await,
+        };
+        match outcome {
             Ok(snapshot) if owned(service) => {
                 service.resets().succeeded(&route.name);
-                if let Some(rest) = service.answer(&reply, Ok(snapshot.query_reply()), &route.name) {
-                    rest.await;
-                }
-                return;
+                return answer_query(service, route, &slot, Ok(snapshot.into_query_reply())).await;
             }
             Ok(_) => Error::internal("the resource got another owner while it was being read"),
             Err(error) => error,
@@ -233,14 +164,18 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, reply: Sub
         Error::internal("the resource has another owner by now, which makes the gateways ask for it again")
     };
     let is_internal = error.is_internal();
-    if let Some(rest) = service.answer(&reply, Err(error), &route.name) {
-        rest.await;
-    }
+    answer_query(service, route, &slot, Err(error)).await;
     if is_internal {
         // A gateway passes this error over and keeps what it has, so it must be made to ask again.
         service.resets().follow_up(service, &route.name);
     }
-    drop(slot);
+}
+
+async fn answer_query(service: &Service, route: &Route, slot: &Slot, outcome: Result<Bytes, Error>) {
+    let rest = slot.take_reply().and_then(|reply| service.answer(reply, outcome, &route.name));
+    if let Some(rest) = rest {
+        rest.await;
+    }
 }
 
 pub(crate) async fn run_delete(service: &Service, route: &Route, done: oneshot::Sender<Result<(), Error>>) {
@@ -251,7 +186,7 @@ pub(crate) async fn run_delete(service: &Service, route: &Route, done: oneshot::
             let deleted = publish(service, route, term, "delete", Bytes::new()).await;
             // Gateways do not pass a delete on to those who asked with a query: each must hear it as its answer.
             if deleted.is_ok() && service.groups().has_queries(route, term) {
-                ask_queries(service, route, term).await
+                refresh::ask_queries(service, route, term).await
             } else {
                 deleted
             }
@@ -259,6 +194,13 @@ pub(crate) async fn run_delete(service: &Service, route: &Route, done: oneshot::
         None => Err(TermEnded),
     };
     let _ = done.send(outcome.map_err(|TermEnded| Error::internal("the resource has another owner by now")));
+}
+
+/// Refreshes a resource in the turn that its group has given.
+pub(crate) async fn run_refresh(service: &Service, route: &Route) {
+    if let Some(rest) = refresh::serve(service, route.clone()) {
+        rest.await;
+    }
 }
 
 fn lasts(service: &Service, route: &Route, term: Term) -> bool {
@@ -273,14 +215,28 @@ async fn publish(
     change: &'static str,
     payload: Bytes,
 ) -> Result<(), TermEnded> {
-    if let Some(wait) = service.pace().reserve(Instant::now()) {
+    if let Some(wait) = service.pace().reserve() {
         tokio::time::sleep(wait).await;
     }
+    if let Some(rest) = publish_now(service, route, term, change, payload)? {
+        rest.await;
+    }
+    Ok(())
+}
+
+/// Like [`publish`], whatever the pace; gives back what must be waited for.
+fn publish_now(
+    service: &Service,
+    route: &Route,
+    term: Term,
+    change: &'static str,
+    payload: Bytes,
+) -> Result<Option<Rest>, TermEnded> {
     if !lasts(service, route, term) {
         return Err(TermEnded);
     }
     count(&service.statistics().changes_published);
     tracing::trace!(res.resource = %route.name, res.change = change, "publishes a change");
-    service.send(format!("event.{}.{change}", route.name), payload).await;
-    Ok(())
+    let subject = ["event.", &*route.name, ".", change].concat();
+    Ok(service.send_now(subject.into(), payload))
 }

@@ -4,23 +4,30 @@
 //! is walked over afterwards. Both give the same.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
+use foldhash::{HashSet, HashSetExt};
 use serde::ser::{self, Impossible, Serialize, SerializeSeq, SerializeStruct, Serializer};
 
 use crate::error::Error;
-use crate::value::{VALUE_NAME, refusal};
+use crate::value::refusal;
 
 use super::scanner;
+
+use self::value::{Value, write_text};
+
+mod value;
 
 /// Where a part of a text lies.
 type Span = Range<u32>;
 
 /// A buffer larger than this is not kept for the next resource.
 const SCRATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// So many names are compared with one another; more are put into a table.
+const NAMES_COMPARED_MAX: usize = 16;
 
 thread_local! {
     /// Resources are written here and copied out when their length is known: what is remembered of each takes no more
@@ -101,6 +108,10 @@ impl Written {
         &self.answer
     }
 
+    pub(super) fn into_answer(self) -> Bytes {
+        self.answer
+    }
+
     /// The answer without its end, which comes after the query.
     pub(super) fn answer_without_end(&self) -> &[u8] {
         &self.answer[..self.answer.len() - TAIL.len()]
@@ -111,9 +122,18 @@ impl Written {
         self.answer.slice(self.kind.head().len()..self.answer.len() - TAIL.len())
     }
 
-    /// Every key and value, or every item.
-    pub(super) fn parts(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.parts.iter().map(|span| &self.answer[span.start as usize..span.end as usize])
+    /// Every item of a collection (of a model, keys and values in turn).
+    pub(super) fn items(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.parts.iter().map(|part| self.text(part))
+    }
+
+    /// Every key of a model with its value.
+    pub(super) fn pairs(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+        self.parts.as_chunks().0.iter().map(|[key, value]| (self.text(key), self.text(value)))
+    }
+
+    fn text(&self, part: &Span) -> &[u8] {
+        &self.answer[part.start as usize..part.end as usize]
     }
 }
 
@@ -122,13 +142,17 @@ fn check_names(kind: Kind, text: &[u8], parts: &[Span]) -> Result<(), Error> {
     if kind != Kind::Model {
         return Ok(());
     }
-    let names = || parts.iter().step_by(2).map(|span| &text[span.start as usize..span.end as usize]);
-    // What comes from a sorted map needs no table.
-    if names().zip(names().skip(1)).all(|(one, next)| one < next) {
-        return Ok(());
-    }
-    let mut seen = HashSet::with_capacity(parts.len() / 2);
-    match names().find(|name| !seen.insert(*name)) {
+    let names = || parts.as_chunks().0.iter().map(|[name, _]| &text[name.start as usize..name.end as usize]);
+    let twice = if parts.len() <= 2 * NAMES_COMPARED_MAX {
+        names().enumerate().find(|(number, name)| names().take(*number).any(|earlier| earlier == *name))
+    } else if names().zip(names().skip(1)).all(|(one, next)| one < next) {
+        // What comes from a sorted map needs no table.
+        None
+    } else {
+        let mut seen = HashSet::with_capacity(parts.len() / 2);
+        names().enumerate().find(|(_, name)| !seen.insert(*name))
+    };
+    match twice.map(|(_, name)| name) {
         None => Ok(()),
         Some(name) => Err(Error::internal(format!(
             "a model has the property {} twice, of which clients would see only one",
@@ -262,8 +286,8 @@ impl Top<'_> {
     ) -> Result<(), Stop> {
         let start = self.text.len();
         let mut is_checked = false;
-        let mut json = serde_json::Serializer::new(&mut *self.text);
-        value.serialize(Value { json: &mut json, is_checked: &mut is_checked }).map_err(Stop::Json)?;
+        let written = value.serialize(Value::new(self.text, &mut None, &mut is_checked));
+        written.map_err(Stop::Json)?;
         let raw = &self.text[start..];
         if !is_checked
             && matches!(raw.first(), Some(b'{' | b'['))
@@ -277,6 +301,7 @@ impl Top<'_> {
     }
 
     /// What has been written since `start` is a part.
+    #[inline]
     fn note(&mut self, start: usize) {
         self.parts.push(span(start, self.text.len()));
     }
@@ -297,7 +322,7 @@ impl SerializeStruct for Top<'_> {
             self.text.push(b',');
         }
         let start = self.text.len();
-        serde_json::Serializer::new(&mut *self.text).serialize_str(key).map_err(Stop::Json)?;
+        write_text(self.text, key).map_err(Stop::Json)?;
         self.note(start);
         self.text.push(b':');
         self.value(value, || format!("property {key:?} of a model"))
@@ -396,85 +421,5 @@ impl<'a> Serializer for Top<'a> {
         serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
         serialize_map(Option<usize>) -> Self::SerializeMap;
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
-    }
-}
-
-/// Writes one value, and notes if it is of a type whose every value is allowed.
-struct Value<'a, 'b> {
-    json: &'a mut serde_json::Serializer<&'b mut Vec<u8>>,
-    is_checked: &'a mut bool,
-}
-
-macro_rules! forward {
-    ($($method:ident($($argument:ident: $type:ty),*) $(-> $ok:ty)?;)*) => {$(
-        fn $method(self, $($argument: $type),*) -> Result<otherwise!(@ok $($ok)?), serde_json::Error> {
-            self.json.$method($($argument),*)
-        }
-    )*};
-}
-
-type Json<'a, 'b> = &'a mut serde_json::Serializer<&'b mut Vec<u8>>;
-
-impl<'a, 'b> Serializer for Value<'a, 'b> {
-    type Ok = ();
-    type Error = serde_json::Error;
-    type SerializeSeq = <Json<'a, 'b> as Serializer>::SerializeSeq;
-    type SerializeTuple = <Json<'a, 'b> as Serializer>::SerializeTuple;
-    type SerializeTupleStruct = <Json<'a, 'b> as Serializer>::SerializeTupleStruct;
-    type SerializeTupleVariant = <Json<'a, 'b> as Serializer>::SerializeTupleVariant;
-    type SerializeMap = <Json<'a, 'b> as Serializer>::SerializeMap;
-    type SerializeStruct = <Json<'a, 'b> as Serializer>::SerializeStruct;
-    type SerializeStructVariant = <Json<'a, 'b> as Serializer>::SerializeStructVariant;
-
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        length: usize,
-    ) -> Result<Self::SerializeStruct, serde_json::Error> {
-        *self.is_checked = name == VALUE_NAME;
-        self.json.serialize_struct(name, length)
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), serde_json::Error> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-        value: &T,
-    ) -> Result<(), serde_json::Error> {
-        self.json.serialize_newtype_variant(name, index, variant, value)
-    }
-
-    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
-        self.json.collect_str(value)
-    }
-
-    forward! {
-        serialize_bool(value: bool); serialize_i8(value: i8); serialize_i16(value: i16); serialize_i32(value: i32);
-        serialize_i64(value: i64); serialize_i128(value: i128); serialize_u8(value: u8); serialize_u16(value: u16);
-        serialize_u32(value: u32); serialize_u64(value: u64); serialize_u128(value: u128); serialize_f32(value: f32);
-        serialize_f64(value: f64); serialize_char(value: char); serialize_str(value: &str);
-        serialize_bytes(value: &[u8]); serialize_none(); serialize_unit(); serialize_unit_struct(name: &'static str);
-        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
-        serialize_seq(length: Option<usize>) -> Self::SerializeSeq;
-        serialize_tuple(length: usize) -> Self::SerializeTuple;
-        serialize_tuple_struct(name: &'static str, length: usize) -> Self::SerializeTupleStruct;
-        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize)
-            -> Self::SerializeTupleVariant;
-        serialize_map(length: Option<usize>) -> Self::SerializeMap;
-        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize)
-            -> Self::SerializeStructVariant;
     }
 }

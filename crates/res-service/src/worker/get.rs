@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use async_nats::Subject;
 use bytes::Bytes;
 use futures::FutureExt;
+use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::group::{Route, Swapped};
-use crate::handling::{Begun, Rest, begin, guarded, keeping};
+use crate::group::Swapped;
+use crate::handling::{Begun, Rest, guarded, keeping};
 use crate::ownership::Term;
-use crate::request::{Get, Target};
 use crate::router::{GET_TIME_MAX, IncomingGet, find_owner, route_get};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 
-use super::{announce, lasts, publish};
+use super::{announce, begin_read, lasts, publish};
 
 /// Serves a get when its turn has come.
 pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
+    let now = if get.has_waited { Instant::now() } else { get.received };
     let term = match &get.route.key {
         None => None,
-        Some(key) => match service.ownership().ready_term(key) {
+        Some(key) => match service.ownership().ready_term(key, now) {
             Some(term) => Some(term),
             None => {
                 tokio::spawn(find_owner(service.clone(), get));
@@ -29,7 +29,7 @@ pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
             }
         },
     };
-    if get.received.elapsed() >= GET_TIME_MAX {
+    if now >= get.received + GET_TIME_MAX {
         service.resets().follow_up(service, &get.route.name);
         let error = Error::internal("the get waited too long for those before it");
         return answer(service, get, Err(error));
@@ -46,8 +46,8 @@ pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
 /// Asks the handler and goes on with what it says.
 fn read(service: &Service, mut get: IncomingGet, term: Option<Term>) -> Option<Rest> {
     let headers = get.headers.take().map(Arc::new);
-    let subject = get.subject.clone();
-    match begin_read(service, &get.route, get.query.clone(), subject, headers) {
+    let asked = get.subject.take().map(|subject| (subject, headers));
+    match begin_read(service, &get.route, get.query.clone(), asked) {
         Begun::Done(outcome) => conclude(service, get, term, outcome),
         Begun::Waiting(handled) => {
             let service = service.clone();
@@ -64,23 +64,6 @@ fn read(service: &Service, mut get: IncomingGet, term: Option<Term>) -> Option<R
     }
 }
 
-/// Asks the get handler for the state of now.
-pub(super) fn begin_read(
-    service: &Service,
-    route: &Route,
-    query: Option<Box<str>>,
-    subject: Subject,
-    headers: Option<Arc<async_nats::HeaderMap>>,
-) -> Begun<Snapshot> {
-    let Some(handler) = &route.definition.get else { return Begun::Done(Err(Error::NOT_FOUND)) };
-    let name_start = "get.".len();
-    let name_end = subject.as_str().len();
-    let definition = Arc::clone(&route.definition);
-    let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
-    let span = tracing::debug_span!("request", res.kind = "get", res.resource = %route.name);
-    begin(service, span, || handler(Get { target, query }))
-}
-
 fn conclude(
     service: &Service,
     get: IncomingGet,
@@ -88,7 +71,7 @@ fn conclude(
     outcome: Result<Snapshot, Error>,
 ) -> Option<Rest> {
     let Some(term) = term else {
-        return answer(service, get, outcome.and_then(|snapshot| snapshot.get_reply()));
+        return answer(service, get, outcome.and_then(Snapshot::into_reply));
     };
     if !lasts(service, &get.route, term) {
         route_get(service, get);
@@ -104,18 +87,18 @@ fn conclude(
     match service.groups().swap(&get.route, term, &snapshot) {
         Swapped::First | Swapped::Same => {
             service.resets().succeeded(&get.route.name);
-            answer(service, get, snapshot.get_reply())
+            answer(service, get, snapshot.into_reply())
         }
         Swapped::Earlier(earlier) => {
             let service = service.clone();
-            Some(async move { tell_and_answer(&service, get, term, &earlier, &snapshot).await }.boxed())
+            Some(async move { tell_and_answer(&service, get, term, &earlier, snapshot).await }.boxed())
         }
         Swapped::Unknown => {
             // Given up while it was being read: this answer is remembered by nobody, so it must be asked for again.
             service.resets().succeeded(&get.route.name);
             let (service, name) = (service.clone(), Arc::clone(&get.route.name));
             let answer_and_reset = async move {
-                if let Some(rest) = answer(&service, get, snapshot.get_reply()) {
+                if let Some(rest) = answer(&service, get, snapshot.into_reply()) {
                     rest.await;
                 }
                 service.resets().given_up([name]);
@@ -131,14 +114,14 @@ async fn tell_and_answer(
     get: IncomingGet,
     term: Term,
     earlier: &Snapshot,
-    snapshot: &Snapshot,
+    snapshot: Snapshot,
 ) {
-    let told = announce(service, &get.route, term, earlier, snapshot).await;
+    let told = announce(service, &get.route, term, earlier, &snapshot).await;
     if told.is_err() || !lasts(service, &get.route, term) {
         return route_get(service, get);
     }
     service.resets().succeeded(&get.route.name);
-    if let Some(rest) = answer(service, get, snapshot.get_reply()) {
+    if let Some(rest) = answer(service, get, snapshot.into_reply()) {
         rest.await;
     }
 }
@@ -161,6 +144,6 @@ async fn fail(service: &Service, get: IncomingGet, term: Term, error: Error) {
 }
 
 fn answer(service: &Service, get: IncomingGet, outcome: Result<Bytes, Error>) -> Option<Rest> {
-    let rest = service.answer(&get.reply, outcome, &get.route.name)?;
-    Some(keeping(rest, get))
+    let rest = service.answer(get.slot.take_reply()?, outcome, &get.route.name)?;
+    Some(keeping(rest, get.slot))
 }
