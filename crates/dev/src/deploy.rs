@@ -67,14 +67,18 @@ pub(crate) async fn run(options: DeployOptions, terminal: &Terminal) -> anyhow::
     let what = if options.rollback { "taking back" } else { "deploying" };
     let stacks = &options.stacks;
     let report = terminal
-        .step(what, |step| async move {
-            let mut shown = Shown::new(terminal, &step);
-            if options.rollback {
-                deployment.roll_back(stacks, &mut shown).await
-            } else {
-                deployment.deploy(stacks, &mut shown).await
-            }
-        })
+        .step_judged(
+            what,
+            |step| async move {
+                let mut shown = Shown::new(terminal, &step);
+                if options.rollback {
+                    deployment.roll_back(stacks, &mut shown).await
+                } else {
+                    deployment.deploy(stacks, &mut shown).await
+                }
+            },
+            |report| report.outcome == Outcome::Done,
+        )
         .await?;
     if options.json {
         print(&serde_json::to_string(&report)?);

@@ -34,9 +34,13 @@ pub(crate) async fn run(options: SecretsOptions, terminal: &Terminal) -> anyhow:
             let group = Group::named(&group)?;
             let deployment = deployment(&engine);
             let rotated = terminal
-                .step(&format!("renewing {}", group.name), |step| async move {
-                    rotate(&deployment, group, deploy, &mut Shown::new(terminal, &step)).await
-                })
+                .step_judged(
+                    &format!("renewing {}", group.name),
+                    |step| async move {
+                        rotate(&deployment, group, deploy, &mut Shown::new(terminal, &step)).await
+                    },
+                    Rotated::is_done,
+                )
                 .await?;
             if json {
                 print(&serde_json::to_string(&rotated)?);

@@ -336,6 +336,8 @@ impl Deployment {
             }
             match self.take_back_service(&name, progress).await {
                 Ok(Back::AsBefore) => report.services[index].taken_back = true,
+                // Migrations fit the version before: what a job did stays done.
+                Ok(Back::Job) => {}
                 Ok(Back::Left(why)) => {
                     whole = false;
                     report.problems.push(format!("{name} stays as it is: {why}"));
@@ -378,6 +380,9 @@ impl Deployment {
             self.engine.inspected(&names).await?.pop().with_context(|| format!("{name} is not there"))
         };
         let service = inspect().await?;
+        if service.spec.is_job() {
+            return Ok(Back::Job);
+        }
         if let Some(why) = not_taken_back(&service) {
             return Ok(Back::Left(why));
         }
@@ -406,6 +411,7 @@ impl Deployment {
 /// How it went with a service that was to be taken back.
 enum Back {
     AsBefore,
+    Job,
     Left(String),
 }
 

@@ -45,6 +45,9 @@ pub struct Spec {
     /// How it is updated.
     #[serde(default)]
     pub update_config: Option<UpdateConfig>,
+    /// How many there are: an object with one key.
+    #[serde(default)]
+    pub mode: serde_json::Value,
 }
 
 /// How a service is updated; only what is looked at.
@@ -96,6 +99,11 @@ pub struct Task {
 }
 
 impl Spec {
+    /// Whether it runs to its end and is done.
+    pub fn is_job(&self) -> bool {
+        self.mode.get("ReplicatedJob").is_some() || self.mode.get("GlobalJob").is_some()
+    }
+
     /// Names of the secrets that its tasks are given.
     pub fn secrets(&self) -> Vec<String> {
         let secrets = self.task_template.pointer("/ContainerSpec/Secrets").and_then(|value| value.as_array());

@@ -341,7 +341,16 @@ fn the_cache_accepts_the_version_in_use_and_the_next_and_nobody_without_a_passwo
         let mut command = Command::new(program(Part::KeyValueServer));
         Running(command.arg(&configuration).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     };
-    let answer = |secrets: Option<&Path>| cache_says(port, secrets.map(|folder| secret(folder, "keydb_url")));
+    let answer = |secrets: Option<&Path>| {
+        let url = secrets.map(|folder| secret(folder, "keydb_url"));
+        let started = std::time::Instant::now();
+        loop {
+            let said = cache_says(port, url.clone());
+            if !said.starts_with("-LOADING") || started.elapsed().as_secs() > READY_SECONDS_MAX {
+                return said;
+            }
+        }
+    };
     let server = run_with(&folders[0], &folders[1]);
     assert_eq!(answer(Some(&folders[0])), "+PONG");
     assert_eq!(answer(Some(&folders[1])), "+PONG");
