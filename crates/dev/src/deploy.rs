@@ -59,9 +59,9 @@ pub(crate) async fn run(options: DeployOptions, terminal: &Terminal) -> anyhow::
     if !options.no_smoke {
         let domain = deployment.environment().await?.get("DOMAIN").map(str::to_string);
         deployment.smoke = domain.map(|domain| Smoke {
-            domain,
             address: options.address,
             any_certificate: options.any_certificate,
+            ..Smoke::of(domain)
         });
     }
     let what = if options.rollback { "taking back" } else { "deploying" };
