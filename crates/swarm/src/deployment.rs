@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use anyhow::bail;
 use livehouse_parts::{Workspace, pinned};
+use livehouse_stack::{deploy::Outcome, engine::Engine};
 
 use crate::{
     certificate::{Certificate, DOMAIN},
@@ -36,7 +38,6 @@ impl Deployment {
             variable("PARTS_TAG", &tags.parts),
             variable("NOFILE", "16384"),
             variable("POSTGRES_CPUS", "2"),
-            variable("DEPLOY_SECONDS", &STACK_SECONDS_MAX.to_string()),
             // Kernels of small virtual machines have no ESP, and the wires here are this machine's own.
             variable("NETWORK_ENCRYPTED", "0"),
             variable("REGISTRY_PASSWORD", "not-used-by-anybody-here"),
@@ -88,9 +89,20 @@ impl Deployment {
 
     /// Deploys a stack and waits until it is what it should be.
     pub(crate) async fn deploy(&self, cluster: &Cluster, stack: &str) -> anyhow::Result<()> {
-        let deadline = Duration::from_secs(STACK_SECONDS_MAX + 60);
-        say::step(&format!("stack {stack}"), self.script(cluster, "deploy.sh", &[stack], deadline))
-            .await
-            .map(drop)
+        say::step(&format!("stack {stack}"), self.deploy_quietly(cluster, stack)).await
+    }
+
+    async fn deploy_quietly(&self, cluster: &Cluster, stack: &str) -> anyhow::Result<()> {
+        let mut deployment = livehouse_stack::deploy::Deployment::of(&self.root);
+        deployment.engine = Engine::at(cluster.anyone().await?.host());
+        deployment.given = self.variables.iter().cloned().collect();
+        deployment.wave_seconds_max = STACK_SECONDS_MAX;
+        // A drill looks at what failed.
+        deployment.takes_back = false;
+        let report = deployment.deploy(&[stack.to_string()], &mut ()).await?;
+        if report.outcome != Outcome::Done {
+            bail!("{}", report.problems.join("\n"));
+        }
+        Ok(())
     }
 }
