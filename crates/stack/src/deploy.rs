@@ -166,9 +166,20 @@ impl Deployment {
         }
         if let (Some(smoke), true) = (&self.smoke, report.problems.is_empty()) {
             progress.begins("from outside");
-            report.probes = smoke.run(&self.engine, progress).await?;
+            match smoke.run(&self.engine, progress).await {
+                Ok(probes) => report.probes = probes,
+                Err(error) => report.problems.push(format!("from outside: {error:#}")),
+            }
             let failed = report.probes.iter().filter(|probe| !probe.passed);
-            report.problems = failed.map(|probe| format!("{}: {}", probe.what, probe.said)).collect();
+            report.problems.extend(failed.map(|probe| format!("{}: {}", probe.what, probe.said)));
+        }
+        if report.problems.is_empty() {
+            for stack in &rendered {
+                // What is left is only untidy; the next deployment tries again.
+                if let Err(error) = self.sweep(&stack.stack).await {
+                    progress.begins(&format!("old configs of {} stay: {error:#}", stack.stack));
+                }
+            }
         }
         if !report.problems.is_empty() {
             report.outcome = Outcome::Failed;
@@ -316,6 +327,18 @@ impl Deployment {
         }
     }
 
+    /// Removes configs that neither what runs nor what ran before it has: each change of a file leaves one behind.
+    async fn sweep(&self, stack: &str) -> anyhow::Result<()> {
+        let listed = self.engine.listed(Some(stack)).await?;
+        let names: Vec<String> = listed.into_iter().map(|service| service.name).collect();
+        let services = self.engine.inspected(&names).await?;
+        let needed = needed_configs(&services);
+        for name in self.engine.configs(stack).await?.into_iter().filter(|name| !needed.contains(name)) {
+            self.engine.ask(&["config", "rm", &name]).await?;
+        }
+        Ok(())
+    }
+
     /// What tasks say of why they ended, for a message.
     async fn complaints(&self, stack: &str) -> String {
         let tasks = self.engine.complaints(stack).await.unwrap_or_default();
@@ -361,8 +384,10 @@ impl Deployment {
             let names: Vec<String> =
                 self.engine.listed(Some(stack)).await?.into_iter().map(|service| service.name).collect();
             for service in self.engine.inspected(&names).await? {
-                let changed =
-                    service.previous_spec.as_ref().is_some_and(|previous| *previous != service.spec);
+                let changed = service
+                    .previous_spec
+                    .as_ref()
+                    .is_some_and(|previous| !previous.has_tasks_like(&service.spec));
                 let change = if changed { Change::Changed } else { Change::Same };
                 report.services.push(Deployed { name: service.spec.name, change, taken_back: false });
             }
@@ -406,6 +431,12 @@ impl Deployment {
             sleep(LOOK_AGAIN).await;
         }
     }
+}
+
+/// Configs of the services as they are, and as they would be after a rollback.
+fn needed_configs(services: &[Inspected]) -> BTreeSet<String> {
+    let specs = services.iter().flat_map(|service| [Some(&service.spec), service.previous_spec.as_ref()]);
+    specs.flatten().flat_map(|spec| spec.configs()).collect()
 }
 
 /// How it went with a service that was to be taken back.
@@ -481,6 +512,18 @@ mod tests {
             r#"{"Spec":{"Name":"app_site","TaskTemplate":{},"UpdateConfig":{"FailureAction":"rollback"}}}"#,
         );
         assert!(not_taken_back(&new).unwrap().contains("nothing before"));
+    }
+
+    #[test]
+    fn configs_to_go_back_to_are_kept() {
+        let spec = |name: &str| {
+            format!(
+                r#"{{"Name":"x","TaskTemplate":{{"ContainerSpec":{{"Configs":[{{"ConfigName":"{name}"}}]}}}}}}"#
+            )
+        };
+        let service =
+            inspected(&format!(r#"{{"Spec":{},"PreviousSpec":{}}}"#, spec("word_2"), spec("word_1")));
+        assert_eq!(needed_configs(&[service]), BTreeSet::from(["word_1".to_string(), "word_2".to_string()]));
     }
 
     #[test]

@@ -245,7 +245,8 @@ impl Truth {
                 "-U",
                 "postgres",
             ]);
-            let output = psql.args(["-d", "postgres", "-c", &sql]).output().unwrap();
+            let output = psql.args(["-d", "postgres", "-c", &sql]).output();
+            let output = output.expect("psql is needed: apt-get install postgresql-client");
             if output.status.success() {
                 return;
             }
