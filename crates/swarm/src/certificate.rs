@@ -47,3 +47,13 @@ impl Certificate {
         Ok(made)
     }
 }
+
+impl Certificate {
+    /// What a browser is told to trust: the hash of the edge's key, in base64.
+    pub(crate) async fn fingerprint(&self) -> anyhow::Result<String> {
+        let script = "set -o pipefail; openssl x509 -in \"$1\" -pubkey -noout | openssl pkey -pubin -outform der \
+                      | openssl dgst -sha256 -binary | openssl base64";
+        let mut ask = program("bash", ["-c", script, "fingerprint"]);
+        run(ask.arg(&self.certificate), QUICK).await.map(|said| said.trim().to_string())
+    }
+}

@@ -1,6 +1,9 @@
 //! Networks, secrets and stacks: put onto the swarm by the same files and programs as anywhere else.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::bail;
 use livehouse_parts::{Workspace, pinned};
@@ -57,6 +60,17 @@ impl Deployment {
         changed.variables.retain(|(known, _)| known != name);
         changed.variables.push((name.to_string(), value.to_string()));
         changed
+    }
+
+    /// The same from another folder: with other files.
+    pub(crate) fn from_folder(&self, root: &Path) -> Deployment {
+        Deployment { root: root.to_path_buf(), ..self.clone() }
+    }
+
+    /// The full name of an image of the programs of others.
+    pub(crate) fn image(&self, name: &str, version: &str) -> String {
+        let tag = self.variables.iter().find(|(known, _)| known == "PARTS_TAG").map_or("", |(_, tag)| tag);
+        format!("{}/{name}:{}-{tag}", registry::ADDRESS, pinned(version))
     }
 
     async fn script(

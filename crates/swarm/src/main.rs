@@ -11,6 +11,7 @@
 //! | `image` | the images: what is in each, and how it is made |
 //! | `certificate` | who vouches for the edge |
 //! | `deployment` | networks, secrets and stacks |
+//! | `edge` | single questions over HTTPS |
 //! | `sale` | buyers and viewers that come through the door |
 //! | `drill` | one test each, by name |
 
@@ -19,6 +20,7 @@ mod cluster;
 mod command;
 mod deployment;
 mod drill;
+mod edge;
 mod image;
 mod line;
 mod machine;

@@ -8,12 +8,16 @@ use crate::{
     certificate::{Certificate, DOMAIN},
     cluster::{Cluster, NODES},
     deployment::Deployment,
+    edge::Door,
     image::{self, Built},
     line::{DockerOptions, UpOptions},
     machine, network,
     registry::Registry,
     say, site,
 };
+
+/// What the sale runs on, in the order in which it is deployed.
+pub(crate) const STACKS: [&str; 4] = ["bus", "data", "app", "edge"];
 
 /// A swarm that is up, with what is needed to change it.
 #[derive(Debug, Clone)]
@@ -42,6 +46,11 @@ impl Swarm {
         let deployment = Deployment::new(&workspace, certificate.clone(), &tags);
         say::step("networks and secrets", deployment.prepare(&cluster)).await?;
         Ok(Swarm { workspace, cluster, deployment, certificate })
+    }
+
+    /// Its door, for programs.
+    pub(crate) fn door(&self) -> Door {
+        Door { authority: self.certificate.authority.clone() }
     }
 
     /// Deploys these stacks, one after the other.
