@@ -27,8 +27,15 @@ while read -r name file; do
     printf 'export %s=%s\n' "$name" "$(sha256sum "$file" | cut -c1-12)"
 done < <(sed -nE 's/^ +[a-z_]+: \{name: "[a-z_]+_\$\{([A-Z_]+_SHA):-unset\}", file: ([^}]+)\}$/\1 \2/p' ./*.yml)
 
-say IMAGE_TAG "$(git -C "$root" rev-parse --short=12 HEAD)"
-say PARTS_TAG "$("$root/stack/parts-tag.sh")"
+# Only where nothing else is said: files without their history have no commit to name.
+if [[ -z ${IMAGE_TAG:-} ]]; then
+    tag=$(git -C "$root" rev-parse --short=12 HEAD)
+    say IMAGE_TAG "$tag"
+fi
+if [[ -z ${PARTS_TAG:-} ]]; then
+    tag=$("$root/stack/parts-tag.sh")
+    say PARTS_TAG "$tag"
+fi
 
 # used NAME [odd|even]: the newest version of a secret that a service uses
 used() {
