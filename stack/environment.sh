@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Prints what a deployment needs to know, for a shell to take in:
 #
-#   eval "$(stack/environment.sh)" && docker stack deploy --compose-file stack/edge.yml --with-registry-auth edge
+#   (eval "$(stack/environment.sh)" && docker stack deploy --with-registry-auth --compose-file stack/edge.yml edge)
 #
-# What is set already stays as it is: an image from a registry of one's own, a version to go back to. The rest is
+# What is set already stays as it is: an image from a registry of one's own, a version to go back to. So do it in a shell of its own,
+# as above: next time the rest may be another. The rest is
 #   from versions.env          images and versions of other people's programs
 #   …_SHA                      the hash of each config's file: a config that did not change restarts nothing
 #   IMAGE_TAG                  which build of the services: this commit
@@ -23,11 +24,18 @@ while IFS='=' read -r name value; do
 done <"$root/versions.env"
 
 while read -r name file; do
-    say "$name" "$(sha256sum "$file" | cut -c1-12)"
+    printf 'export %s=%s\n' "$name" "$(sha256sum "$file" | cut -c1-12)"
 done < <(sed -nE 's/^ +[a-z_]+: \{name: "[a-z_]+_\$\{([A-Z_]+_SHA):-unset\}", file: ([^}]+)\}$/\1 \2/p' ./*.yml)
 
-say IMAGE_TAG "$(git -C "$root" rev-parse --short=12 HEAD)"
-say PARTS_TAG "$("$root/stack/parts-tag.sh")"
+# Only where nothing else is said: files without their history have no commit to name.
+if [[ -z ${IMAGE_TAG:-} ]]; then
+    tag=$(git -C "$root" rev-parse --short=12 HEAD)
+    say IMAGE_TAG "$tag"
+fi
+if [[ -z ${PARTS_TAG:-} ]]; then
+    tag=$("$root/stack/parts-tag.sh")
+    say PARTS_TAG "$tag"
+fi
 
 # used NAME [odd|even]: the newest version of a secret that a service uses
 used() {

@@ -3,4 +3,5 @@
 # build of the services. A database is not restarted because a button got another colour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-git ls-files -s -- stack/images stack/identity/realm.json crates/parts/go jenkins | sha256sum | cut -c1-12
+files=$(git ls-files -s -- stack/images stack/identity/realm.json crates/parts/go jenkins)
+printf '%s\n' "$files" | sha256sum | cut -c1-12

@@ -31,7 +31,7 @@ put() {
         mkdir -p "$SECRETS_TO"
         mv "$work/$name" "$SECRETS_TO/$name"
     else
-        docker secret create --label "livehouse.group=$group" "$full" "$work/$name" >/dev/null
+        docker secret create --label "livehouse.group=$group" --label "livehouse.version=$version" "$full" "$work/$name" >/dev/null
         echo "$full: made"
         rm "$work/$name"
     fi

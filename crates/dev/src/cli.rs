@@ -37,6 +37,8 @@ pub(crate) enum Command {
         Exit codes: 0 done, 1 nothing was changed, 3 failed and taken back, 4 failed and not all of it taken back."
     )]
     Deploy(DeployOptions),
+    /// Secrets of a swarm: make them, list them, renew them while they are used.
+    Secrets(SecretsOptions),
     /// Check what this machine has and what it lacks. Exit code 1 when something needed is missing.
     Doctor(DoctorOptions),
 }
@@ -197,6 +199,49 @@ pub(crate) struct DeployOptions {
     /// One JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of `secrets`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SecretsOptions {
+    #[command(subcommand)]
+    pub(crate) work: SecretsWork,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum SecretsWork {
+    /// Make what is not there yet, straight into the swarm. DOMAIN comes from the environment.
+    Make {
+        /// bus, routes, data, replication, identity, edge, site, observability, ops or all.
+        #[arg(default_value = "all")]
+        group: String,
+        /// The version; of bus and data the one after it is made too.
+        #[arg(long = "number", value_name = "N", default_value_t = 1)]
+        version: u32,
+        #[command(flatten)]
+        engine: EngineOptions,
+    },
+    /// All secrets, their versions, and the services that have them.
+    List {
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        engine: EngineOptions,
+    },
+    /// Make the next version of a group and say what to deploy in which order.
+    Rotate {
+        /// The group.
+        group: String,
+        /// Deploy it in that order, and remove the old version when everything runs with the new one.
+        #[arg(long)]
+        deploy: bool,
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        engine: EngineOptions,
+    },
 }
 
 #[cfg(test)]

@@ -59,22 +59,26 @@ pub(crate) async fn run(options: DeployOptions, terminal: &Terminal) -> anyhow::
     if !options.no_smoke {
         let domain = deployment.environment().await?.get("DOMAIN").map(str::to_string);
         deployment.smoke = domain.map(|domain| Smoke {
-            domain,
             address: options.address,
             any_certificate: options.any_certificate,
+            ..Smoke::of(domain)
         });
     }
     let what = if options.rollback { "taking back" } else { "deploying" };
     let stacks = &options.stacks;
     let report = terminal
-        .step(what, |step| async move {
-            let mut shown = Shown::new(terminal, &step);
-            if options.rollback {
-                deployment.roll_back(stacks, &mut shown).await
-            } else {
-                deployment.deploy(stacks, &mut shown).await
-            }
-        })
+        .step_judged(
+            what,
+            |step| async move {
+                let mut shown = Shown::new(terminal, &step);
+                if options.rollback {
+                    deployment.roll_back(stacks, &mut shown).await
+                } else {
+                    deployment.deploy(stacks, &mut shown).await
+                }
+            },
+            |report| report.outcome == Outcome::Done,
+        )
         .await?;
     if options.json {
         print(&serde_json::to_string(&report)?);

@@ -12,6 +12,7 @@ mod doctor;
 mod import;
 mod lint;
 mod logs;
+mod secrets;
 mod signals;
 mod terminal;
 mod testing;
@@ -45,6 +46,7 @@ pub fn run() -> ExitCode {
             Command::Logs(options) => logs::run(options).await,
             Command::Lint(options) => lint::run(options, &terminal).await,
             Command::Deploy(options) => Box::pin(deploy::run(options, &terminal)).await,
+            Command::Secrets(options) => Box::pin(secrets::run(options, &terminal)).await,
             Command::Doctor(options) => doctor::run(options, &terminal).await,
         };
         done.unwrap_or_else(|error| {

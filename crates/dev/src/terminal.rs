@@ -55,6 +55,19 @@ impl Terminal {
     where
         F: Future<Output = anyhow::Result<T>>,
     {
+        self.step_judged(what, work, |_| true).await
+    }
+
+    /// The same for work whose result says whether it went well.
+    pub(crate) async fn step_judged<T, F>(
+        &self,
+        what: &str,
+        work: impl FnOnce(Step) -> F,
+        is_good: impl FnOnce(&T) -> bool,
+    ) -> anyhow::Result<T>
+    where
+        F: Future<Output = anyhow::Result<T>>,
+    {
         let started = Instant::now();
         let bar = if self.is_terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
@@ -67,8 +80,10 @@ impl Terminal {
         bar.finish_and_clear();
         let took = Paint::Quiet.on(&duration(started.elapsed()), self.colour);
         match &done {
-            Ok(_) => self.line(&format!("{} {what}  {took}", Paint::Good.on("✓", self.colour))),
-            Err(_) => self.line(&format!("{} {what}  {took}", Paint::Bad.on("✗", self.colour))),
+            Ok(done) if is_good(done) => {
+                self.line(&format!("{} {what}  {took}", Paint::Good.on("✓", self.colour)))
+            }
+            _ => self.line(&format!("{} {what}  {took}", Paint::Bad.on("✗", self.colour))),
         }
         done
     }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 /// How long one question to the engine may take. A deployment of a stack pulls nothing itself; it is quick too.
@@ -41,10 +42,13 @@ pub struct Spec {
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// What its tasks are; compared as a whole.
-    pub task_template: serde_json::Value,
+    pub task_template: Value,
     /// How it is updated.
     #[serde(default)]
     pub update_config: Option<UpdateConfig>,
+    /// How many there are: an object with one key.
+    #[serde(default)]
+    pub mode: Value,
 }
 
 /// How a service is updated; only what is looked at.
@@ -96,11 +100,30 @@ pub struct Task {
 }
 
 impl Spec {
+    /// Whether it runs to its end and is done.
+    pub fn is_job(&self) -> bool {
+        self.mode.get("ReplicatedJob").is_some() || self.mode.get("GlobalJob").is_some()
+    }
+
+    /// Whether the tasks of both are the same. The engine fills in what was not said, but not in what was before.
+    pub fn has_tasks_like(&self, other: &Spec) -> bool {
+        said(&self.task_template) == said(&other.task_template)
+    }
+
     /// Names of the secrets that its tasks are given.
     pub fn secrets(&self) -> Vec<String> {
-        let secrets = self.task_template.pointer("/ContainerSpec/Secrets").and_then(|value| value.as_array());
-        let name = |secret: &serde_json::Value| Some(secret.get("SecretName")?.as_str()?.to_string());
-        secrets.into_iter().flatten().filter_map(name).collect()
+        self.named("/ContainerSpec/Secrets", "SecretName")
+    }
+
+    /// Names of the configs that its tasks are given.
+    pub fn configs(&self) -> Vec<String> {
+        self.named("/ContainerSpec/Configs", "ConfigName")
+    }
+
+    fn named(&self, list: &str, key: &str) -> Vec<String> {
+        let entries = self.task_template.pointer(list).and_then(|value| value.as_array());
+        let name = |entry: &Value| Some(entry.get(key)?.as_str()?.to_string());
+        entries.into_iter().flatten().filter_map(name).collect()
     }
 }
 
@@ -183,6 +206,16 @@ impl Engine {
         Ok(tasks.into_iter().filter(|task| !task.error.is_empty()).collect())
     }
 
+    /// Names of the configs that deployments of a stack made.
+    ///
+    /// # Errors
+    /// As [`Engine::ask`].
+    pub async fn configs(&self, stack: &str) -> anyhow::Result<Vec<String>> {
+        let filter = format!("label={NAMESPACE}={stack}");
+        let text = self.ask(&["config", "ls", "--filter", &filter, "--format", "{{.Name}}"]).await?;
+        Ok(text.lines().map(str::to_string).collect())
+    }
+
     /// Names of all networks, or of all secrets.
     ///
     /// # Errors
@@ -190,6 +223,30 @@ impl Engine {
     pub async fn names(&self, kind: &str) -> anyhow::Result<Vec<String>> {
         let text = self.ask(&[kind, "ls", "--format", "{{.Name}}"]).await?;
         Ok(text.lines().map(str::to_string).collect())
+    }
+}
+
+/// What an engine gives a task to stop when nothing is said, in nanoseconds.
+const STOP_GRACE_USUAL: u64 = 10_000_000_000;
+
+/// A value without what is empty or only the engine's usual.
+fn said(value: &Value) -> Value {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Object(entries) => entries.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(entries) => {
+            let usual = |key: &str, value: &Value| {
+                key == "StopGracePeriod" && value == &Value::from(STOP_GRACE_USUAL)
+            };
+            let kept = entries.iter().map(|(key, value)| (key.clone(), said(value)));
+            Value::Object(kept.filter(|(key, value)| !is_empty(value) && !usual(key, value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(said).collect()),
+        other => other.clone(),
     }
 }
 
@@ -215,6 +272,21 @@ mod tests {
         .unwrap();
         assert_eq!(listed[0].replicas, "2/3");
         assert_eq!(listed[1].mode, "replicated job");
+    }
+
+    #[test]
+    fn what_the_engine_fills_in_is_no_change() {
+        let spec = |template: &str| -> Spec {
+            serde_json::from_str(&format!(r#"{{"Name":"x","TaskTemplate":{template}}}"#)).unwrap()
+        };
+        let before = spec(r#"{"ContainerSpec":{"Image":"a"}}"#);
+        let filled = spec(r#"{"ContainerSpec":{"Image":"a","DNSConfig":{},"StopGracePeriod":10000000000}}"#);
+        assert!(before.has_tasks_like(&filled));
+        assert!(!before.has_tasks_like(&spec(r#"{"ContainerSpec":{"Image":"b"}}"#)));
+        assert!(
+            !before
+                .has_tasks_like(&spec(r#"{"ContainerSpec":{"Image":"a","Secrets":[{"SecretName":"s"}]}}"#))
+        );
     }
 
     #[test]

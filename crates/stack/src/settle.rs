@@ -39,7 +39,7 @@ pub enum Standing {
 pub fn change(before: Option<&Inspected>, after: &Inspected) -> Change {
     match before {
         None => Change::New,
-        Some(before) if before.spec.task_template == after.spec.task_template => Change::Same,
+        Some(before) if before.spec.has_tasks_like(&after.spec) => Change::Same,
         Some(_) => Change::Changed,
     }
 }

@@ -25,6 +25,8 @@ pub struct Smoke {
     pub address: Option<SocketAddr>,
     /// Whether a certificate that no browser trusts will do.
     pub any_certificate: bool,
+    /// How long each thing may take until it is well.
+    pub seconds_max: u64,
 }
 
 /// One thing that was tried.
@@ -39,6 +41,11 @@ pub struct Probed {
 }
 
 impl Smoke {
+    /// The sale at `domain`, where its name says it is, with a certificate that browsers trust.
+    pub fn of(domain: impl Into<String>) -> Smoke {
+        Smoke { domain: domain.into(), address: None, any_certificate: false, seconds_max: WELL_SECONDS_MAX }
+    }
+
     /// Tries everything, each thing until it is well or its time is over. Nothing when the sale is not there as a whole.
     ///
     /// # Errors
@@ -65,7 +72,7 @@ impl Smoke {
             let started = Instant::now();
             loop {
                 let seen = self.once(&client, what).await;
-                let over = started.elapsed().as_secs() > WELL_SECONDS_MAX;
+                let over = started.elapsed().as_secs() >= self.seconds_max;
                 match seen {
                     Ok(said) => probed.push(Probed { what, passed: true, said }),
                     Err(said) if over => probed.push(Probed { what, passed: false, said }),

@@ -10,6 +10,8 @@ use std::{
 use livehouse_stack::{
     lint::{Check, Finding, WEAKNESSES, lint, rules},
     project::{Project, STACKS},
+    quantity::bytes,
+    yaml::Node,
 };
 
 fn here() -> &'static Path {
@@ -138,4 +140,33 @@ fn a_finding_says_where_and_what_to_do() {
     let text = findings[0].to_string();
     assert!(text.starts_with("stack/ops.yml:") && text.contains("deploy.endpoint_mode"), "{text}");
     assert!(text.contains("grafana") && findings[0].instead.contains("dnsrr"), "{text}");
+}
+
+/// What an overlay may change: how much and how many.
+#[test]
+fn overlays_only_change_sizes_of_services_that_exist() {
+    let project = Project::load(root()).unwrap();
+    for stack in &project.stacks {
+        let file = root().join(format!("stack/overlays/small/{}.yml", stack.name));
+        let overlay = Node::parse(&fs::read_to_string(&file).unwrap()).unwrap();
+        for (name, node) in overlay.get("services").unwrap().entries() {
+            assert!(
+                stack.services().any(|service| service.name == name),
+                "{}: there is no {name}",
+                file.display()
+            );
+            let keys: BTreeSet<&str> = node.entries().iter().map(|(key, _)| key.as_str()).collect();
+            assert!(
+                keys.is_subset(&BTreeSet::from(["environment", "deploy"])),
+                "{}: {name}: {keys:?}",
+                file.display()
+            );
+            let limit = bytes(node.text_at(&["deploy", "resources", "limits", "memory"]).unwrap()).unwrap();
+            let go = node.text_at(&["environment", "GOMEMLIMIT"]).and_then(bytes);
+            assert!(go.is_none_or(|go| go * 100 <= limit * 95), "{}: {name}", file.display());
+            let cpus: f64 =
+                node.text_at(&["deploy", "resources", "limits", "cpus"]).unwrap().parse().unwrap();
+            assert!(cpus <= 2.0);
+        }
+    }
 }

@@ -204,12 +204,24 @@ impl Truth {
             }
             command
         };
-        run(as_account("initdb").arg("--pgdata").arg(&data).args(["--username", "postgres", "--auth", "trust"]));
+        run(as_account("initdb").arg("--pgdata").arg(&data).args([
+            "--username",
+            "postgres",
+            "--auth",
+            "trust",
+        ]));
         let access = folder.path().join("pg_hba.conf");
         fs::copy(root().join("stack/data/postgres/pg_hba.conf"), &access).unwrap();
         let socket = folder.path().display().to_string();
         let mut command = as_account("postgres");
-        command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k", &socket, "-c", "wal_level=replica"]);
+        command.arg("-D").arg(&data).args([
+            "-p",
+            &port.to_string(),
+            "-k",
+            &socket,
+            "-c",
+            "wal_level=replica",
+        ]);
         command.arg("-c").arg(format!("ident_file={}/pg_ident.conf", data.display()));
         // The superuser comes in by the socket only, as the account it is; here by any.
         let local = fs::read_to_string(&access).unwrap().replace("peer", "trust");
@@ -227,8 +239,14 @@ impl Truth {
         let started = std::time::Instant::now();
         loop {
             let mut psql = Command::new("psql");
-            psql.args(["-XAtq", "-h"]).arg(self.folder.path()).args(["-p", &self.port.to_string(), "-U", "postgres"]);
-            let output = psql.args(["-d", "postgres", "-c", &sql]).output().unwrap();
+            psql.args(["-XAtq", "-h"]).arg(self.folder.path()).args([
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "postgres",
+            ]);
+            let output = psql.args(["-d", "postgres", "-c", &sql]).output();
+            let output = output.expect("psql is needed: apt-get install postgresql-client");
             if output.status.success() {
                 return;
             }
@@ -277,7 +295,9 @@ async fn the_database_accepts_the_version_in_use_and_the_next_and_no_server_rest
     let old = truth.connect(&versions[0]).await.unwrap();
     old.batch_execute("create table seats (id int primary key); insert into seats values (1)").await.unwrap();
     let new = truth.connect(&versions[1]).await.unwrap();
-    new.batch_execute("alter table seats add column row_name text; insert into seats values (2)").await.unwrap();
+    new.batch_execute("alter table seats add column row_name text; insert into seats values (2)")
+        .await
+        .unwrap();
 
     // Version 3 takes the place of 1: connections stay, new ones with version 1 are refused.
     truth.roles(&versions[2], &versions[1]);
@@ -322,7 +342,16 @@ fn the_cache_accepts_the_version_in_use_and_the_next_and_nobody_without_a_passwo
         let mut command = Command::new(program(Part::KeyValueServer));
         Running(command.arg(&configuration).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     };
-    let answer = |secrets: Option<&Path>| cache_says(port, secrets.map(|folder| secret(folder, "keydb_url")));
+    let answer = |secrets: Option<&Path>| {
+        let url = secrets.map(|folder| secret(folder, "keydb_url"));
+        let started = std::time::Instant::now();
+        loop {
+            let said = cache_says(port, url.clone());
+            if !said.starts_with("-LOADING") || started.elapsed().as_secs() > READY_SECONDS_MAX {
+                return said;
+            }
+        }
+    };
     let server = run_with(&folders[0], &folders[1]);
     assert_eq!(answer(Some(&folders[0])), "+PONG");
     assert_eq!(answer(Some(&folders[1])), "+PONG");

@@ -119,6 +119,8 @@ impl Deployment {
         deployment.engine = Engine::at(cluster.anyone().await?.host());
         deployment.given.clone_from(&self.variables);
         deployment.wave_seconds_max = WAVE_SECONDS_MAX;
+        // A drill looks at what failed.
+        deployment.takes_back = false;
         let overlays = self.root.join("stack/overlays/small");
         if overlays.is_dir() {
             deployment.overlays.push(overlays);

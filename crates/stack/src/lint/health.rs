@@ -12,7 +12,7 @@ pub(super) const RULES: &[Rule] = &[
         what: "Every service that stays has a health check with a start period.",
         why: "Without one a task is called running when its process exists: roll-outs go on over services that do not answer, and the edge sends them buyers.",
         instead: "Ask it something that needs it to work; images without a shell carry `/entry probe`.",
-        check: check,
+        check,
     },
     Rule {
         name: "restart-policy",
