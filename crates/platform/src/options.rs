@@ -12,6 +12,11 @@ pub struct Common {
     #[arg(long, env = "LIVEHOUSE_NATS_URL", default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
     pub nats_url: String,
 
+    /// On how many of the broker's servers each stream and bucket is kept. One that is there already gets more copies, never
+    /// fewer. A broker without a cluster can only keep one.
+    #[arg(long, env = "LIVEHOUSE_STREAM_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub stream_replicas: u8,
+
     /// KeyDB, Valkey or Redis. Without it the service runs degraded.
     #[arg(long, env = "LIVEHOUSE_KEYDB_URL", hide_env_values = true)]
     pub keydb_url: Option<String>,

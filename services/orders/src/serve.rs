@@ -41,7 +41,8 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     postgres::watch(pool.clone(), health.clone(), stopped.clone());
     let _keydb = KeyDb::connect(options.common.keydb_url.as_deref(), health.clone(), stopped.clone());
     let client = bus::connect(&options.common.nats_url, &replica, health.clone()).await?;
-    let Some(jetstream) = bus::streams(&client, &stop).await else { return Ok(()) };
+    let replicas = options.common.stream_replicas;
+    let Some(jetstream) = bus::streams(&client, replicas, &stop).await else { return Ok(()) };
     if !postgres::until_migrated(&pool, "orders", &stop).await {
         return Ok(());
     }

@@ -57,7 +57,8 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
         return Ok(());
     }
     catalogue.reload().await?;
-    let Some(jetstream) = bus::streams(&client, &stop).await else { return Ok(()) };
+    let replicas = options.common.stream_replicas;
+    let Some(jetstream) = bus::streams(&client, replicas, &stop).await else { return Ok(()) };
     let bell = outbox::Bell::default();
     let lanes = options.batch_lanes.max(1);
     // One connection more than lanes, for the sweep of overdue holds.
@@ -84,7 +85,8 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     tasks.spawn("announced changes", listening);
     tasks.spawn("views compared", feed::compare(views.clone(), service.clone(), stop.clone()));
     tasks.spawn("catalogue", tick::catalogue::run(catalogue.clone(), views, service.clone(), stop.clone()));
-    tasks.spawn("layouts", tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), stop.clone()));
+    let keeping = tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), replicas, stop.clone());
+    tasks.spawn("layouts", keeping);
     tasks.spawn("old requests", tick::requests::run(pool, stop.clone()));
     tasks.spawn("overdue holds", tick::expiry::run(lane_pool, inventory.clone(), seed, stop.clone()));
     tasks.spawn("claims", api::claim::serve(client, context, stop.clone()));
