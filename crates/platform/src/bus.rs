@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::jetstream::{self, stream};
-use livehouse_contract::path;
+use livehouse_contract::{metric, path};
 use tokio_util::sync::CancellationToken;
 
 use crate::health::{Condition, Health};
+use crate::telemetry;
 
 /// Header that carries a fact's id, also when it is replayed under another message id.
 pub const FACT_ID_HEADER: &str = "Livehouse-Fact-Id";
@@ -72,7 +73,7 @@ pub async fn connect(url: &str, name: &str, health: Health) -> anyhow::Result<as
                             subscription,
                             "messages were dropped: a subscription is read too slowly"
                         );
-                        metrics::counter!("livehouse_nats_slow_consumer_total").increment(1);
+                        telemetry::count(&metric::SLOW_CONSUMERS, 1, &[]);
                     }
                     other => tracing::debug!(event = %other, "NATS connection event"),
                 }

@@ -35,10 +35,9 @@ pub struct Common {
 }
 
 impl Common {
-    /// The replica's name; a random one when none was given.
-    #[must_use]
-    pub fn replica_name(&self, service: &str) -> String {
-        self.replica.clone().unwrap_or_else(|| format!("{service}-{:08x}", rand::random::<u32>()))
+    /// The replica's name; a random one, from now on its own, when none was given.
+    pub fn replica_name(&mut self, service: &str) -> String {
+        self.replica.get_or_insert_with(|| format!("{service}-{:08x}", rand::random::<u32>())).clone()
     }
 }
 
@@ -73,6 +72,10 @@ pub struct Telemetry {
     /// How to log.
     #[arg(long, env = "LIVEHOUSE_LOG_FORMAT", default_value = "json", value_enum, global = true)]
     pub log_format: LogFormat,
+
+    /// Loki, such as http://loki:3100/: lines are sent there besides, where no agent reads the standard output of containers.
+    #[arg(long, env = "LIVEHOUSE_LOKI_URL", global = true)]
+    pub loki_url: Option<String>,
 }
 
 /// Shape of a log line.

@@ -57,7 +57,7 @@ async fn user_and_password_of_the_url_are_shown_to_the_broker() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_there_is_brought_to_its_configuration_and_keeps_what_is_in_it() {
     let server = NatsServer::start().await.unwrap();
-    let client = bus::connect(&server.url(), "test", Health::default()).await.unwrap();
+    let client = bus::connect(server.url(), "test", Health::default()).await.unwrap();
     let jetstream = jetstream::new(client.clone());
     let subjects = vec![format!("{}.>", path::FACT_PREFIX)];
     let older = stream::Config {
@@ -84,7 +84,7 @@ async fn a_stream_that_is_there_is_brought_to_its_configuration_and_keeps_what_i
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_and_buckets_get_more_copies_and_never_fewer_and_are_not_made_with_too_few() {
     let server = NatsServer::start().await.unwrap();
-    let client = bus::connect(&server.url(), "test", Health::default()).await.unwrap();
+    let client = bus::connect(server.url(), "test", Health::default()).await.unwrap();
     let jetstream = bus::ensure_streams(&client).await.unwrap();
     storage::bucket(&jetstream, "layouts-of-a-test", 1).await.unwrap();
     let stop = CancellationToken::new();
