@@ -229,3 +229,123 @@ fn name_request(span: &mut SpanData) {
     };
     span.span_kind = SpanKind::Server;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+    use std::sync::{Mutex, PoisonError};
+
+    use opentelemetry::trace::{SpanId, TracerProvider as _};
+    use opentelemetry_sdk::error::OTelSdkError;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing::field::Empty;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    /// Keeps what is sent.
+    #[derive(Debug, Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanExporter for Kept {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(batch);
+            Ok(())
+        }
+    }
+
+    impl Kept {
+        fn named(&self, name: &str) -> SpanData {
+            let spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = spans.iter().find(|span| span.name == name);
+            found.unwrap_or_else(|| panic!("no span '{name}' among {spans:?}")).clone()
+        }
+    }
+
+    /// Runs `work` with spans that are kept.
+    fn traced(work: impl FnOnce()) -> Kept {
+        let kept = Kept::default();
+        let tracers = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(tracers.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        kept
+    }
+
+    #[test]
+    fn work_for_several_is_below_the_first_and_linked_with_the_others_both_ways() {
+        let kept = traced(|| {
+            let askers = [tracing::debug_span!("one"), tracing::debug_span!("two"), Span::none()];
+            let batch = tracing::debug_span!(parent: None, "batch", trace_id = Empty);
+            let batch = gathered(batch, askers.iter());
+            drop((batch, askers));
+        });
+        let (one, two, batch) = (kept.named("one"), kept.named("two"), kept.named("batch"));
+        assert_eq!(batch.parent_span_id, one.span_context.span_id());
+        assert_eq!(batch.span_context.trace_id(), one.span_context.trace_id());
+        assert_ne!(two.span_context.trace_id(), one.span_context.trace_id());
+        let linked = |span: &SpanData| -> Vec<SpanId> {
+            span.links.iter().map(|link| link.span_context.span_id()).collect()
+        };
+        assert_eq!(linked(&batch), [two.span_context.span_id()]);
+        assert_eq!(linked(&two), [batch.span_context.span_id()]);
+        let trace = batch.attributes.iter().find(|attribute| attribute.key.as_str() == "trace_id");
+        let expected = one.span_context.trace_id().to_string();
+        assert_eq!(trace.map(|trace| trace.value.to_string()), Some(expected));
+    }
+
+    #[test]
+    fn a_trace_goes_on_behind_a_header_and_begins_anew_without_one() {
+        let mut headers = HeaderMap::new();
+        let kept = traced(|| {
+            let first = tracing::debug_span!("first");
+            into_headers(&first, &mut headers);
+            let next = continued(tracing::debug_span!(parent: None, "next"), of_headers(Some(&headers)));
+            let wrong = continued(tracing::debug_span!(parent: None, "wrong"), Some("no context"));
+            drop((first, next, wrong));
+        });
+        let (first, next, wrong) = (kept.named("first"), kept.named("next"), kept.named("wrong"));
+        assert_eq!(next.parent_span_id, first.span_context.span_id());
+        assert_eq!(next.span_context.trace_id(), first.span_context.trace_id());
+        assert_eq!(wrong.parent_span_id, SpanId::INVALID);
+        assert_eq!(parent(&Span::none()), None);
+    }
+
+    /// Delivers nothing until its gate is opened, and then fails.
+    #[derive(Debug)]
+    struct Stuck(Mutex<Receiver<()>>);
+
+    impl SpanExporter for Stuck {
+        async fn export(&self, _batch: Vec<SpanData>) -> OTelSdkResult {
+            let _opened = self.0.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            Err(OTelSdkError::InternalFailure("nobody takes it, says a test".to_owned()))
+        }
+    }
+
+    fn lost() -> usize {
+        let page = crate::telemetry::page();
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix(r#"livehouse_telemetry_lost_total{signal="span"} "#));
+        line.and_then(|number| number.parse().ok()).unwrap_or_default()
+    }
+
+    #[test]
+    fn spans_that_nobody_takes_are_bounded_given_up_and_counted_and_nobody_waits() {
+        const MORE: usize = 1_000;
+        let (gate, opened) = sync_channel(1);
+        let before = lost();
+        let tracers =
+            SdkTracerProvider::builder().with_span_processor(Bounded::new(Stuck(Mutex::new(opened)))).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(tracers.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for _ in 0..WAITING_MAX + SENT_AT_ONCE_MAX + MORE {
+                drop(tracing::debug_span!("span"));
+            }
+        });
+        let given_up = lost() - before;
+        assert!((MORE..=MORE + SENT_AT_ONCE_MAX).contains(&given_up), "{given_up} were given up");
+        drop(gate);
+        let _failed = tracers.shutdown_with_timeout(Duration::from_secs(5));
+        assert_eq!(lost() - before, WAITING_MAX + SENT_AT_ONCE_MAX + MORE, "all are counted in the end");
+    }
+}
