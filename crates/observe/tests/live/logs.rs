@@ -43,6 +43,14 @@ async fn a_line_is_found_in_loki_by_the_id_of_its_trace_and_the_trace_by_the_lin
     assert_eq!(labels["trace_id"], TRACE);
     assert_eq!(labels["host_name"], "here");
 
+    // Loki evaluates the project's rules about lines.
+    wait_until("rules about lines", PATIENCE, || async {
+        let rules = sale.observatory.rules_about_lines().await?;
+        let evaluated = rules.iter().filter(|rule| rule["health"] == "ok").count();
+        if evaluated == 2 { Ok(()) } else { Err(format!("{rules:?}")) }
+    })
+    .await;
+
     // And the trace is where the line says it is.
     wait_until("the span of the line", PATIENCE, || async {
         let spans = sale.observatory.spans();

@@ -173,6 +173,16 @@ impl Observatory {
         Ok(lines)
     }
 
+    /// The rules that Loki evaluates, with their state.
+    pub(crate) async fn rules_about_lines(&self) -> Result<Vec<Value>, String> {
+        let url = format!("http://127.0.0.1:{}/prometheus/api/v1/rules", self.loki.port(0));
+        let answer = self.http.get(url).send().await.map_err(|error| error.to_string())?;
+        let text = answer.text().await.map_err(|error| error.to_string())?;
+        let answer: Value = serde_json::from_str(&text).map_err(|_| text)?;
+        let groups = answer["data"]["groups"].as_array().ok_or_else(|| answer.to_string())?;
+        Ok(groups.iter().flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default()).collect())
+    }
+
     /// The answer of Prometheus's API.
     pub(crate) async fn prometheus(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
         let url = format!("http://127.0.0.1:{}/api/v1/{path}", self.prometheus.port(0));
@@ -218,6 +228,10 @@ fn start_loki(folder: &Path) -> Program {
                 (": /loki", &format!(": {own}")),
             ],
         );
+        // One tenant, which Loki calls so; its rules, with times of seconds.
+        fs::create_dir_all(at.join("rules/fake")).unwrap();
+        fs::write(at.join("rules/fake/rules.yaml"), quick("observability/loki/rules/fake/rules.yaml"))
+            .unwrap();
         let path = at.join("loki.yaml");
         fs::write(&path, config).unwrap();
         vec![format!("-config.file={}", path.display())]
@@ -225,20 +239,22 @@ fn start_loki(folder: &Path) -> Program {
     .unwrap()
 }
 
-/// Prometheus with Mimir's rules, which would have us wait for minutes: their times are seconds here.
+/// The project's rules, which would have us wait for minutes: their times are seconds here.
+fn quick(path: &str) -> String {
+    let rules = fs::read_to_string(file(path)).unwrap();
+    let lines = rules.lines().map(|line| match line.trim_start().split_once(' ') {
+        Some(("for:", _)) => "        for: 2s".to_owned(),
+        Some(("interval:", _)) => "    interval: 1s".to_owned(),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Prometheus with Mimir's rules.
 fn start_prometheus(folder: &Path) -> Program {
     let at = folder.join("prometheus");
     start(Part::Prometheus, folder, 1, |ports| {
-        let rules = fs::read_to_string(file("observability/mimir/rules/livehouse.yaml")).unwrap();
-        let quick: Vec<String> = rules
-            .lines()
-            .map(|line| match line.trim_start().split_once(' ') {
-                Some(("for:", _)) => "        for: 2s".to_owned(),
-                Some(("interval:", _)) => "    interval: 1s".to_owned(),
-                _ => line.to_owned(),
-            })
-            .collect();
-        fs::write(at.join("rules.yaml"), quick.join("\n")).unwrap();
+        fs::write(at.join("rules.yaml"), quick("observability/mimir/rules/livehouse.yaml")).unwrap();
         // As mimir.yaml has it: which attributes of the resource become labels.
         let config = "global: {evaluation_interval: 1s}\nrule_files: [rules.yaml]\n\
             storage: {tsdb: {out_of_order_time_window: 5m}}\n\
