@@ -154,3 +154,49 @@ impl Future for Sender {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    fn lost() -> usize {
+        let page = crate::telemetry::page();
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix(r#"livehouse_telemetry_lost_total{signal="log"} "#));
+        line.and_then(|number| number.parse().ok()).unwrap_or_default()
+    }
+
+    fn write(lines: usize) {
+        (0..lines).for_each(|number| tracing::info!(number, "a line"));
+    }
+
+    #[tokio::test]
+    async fn lines_that_loki_does_not_take_are_bounded_given_up_and_counted_and_nobody_waits() {
+        // Nobody listens there.
+        let (lines, sender) = start("http://127.0.0.1:1/", "test", "test-1").expect("the URL is one");
+        let state = Arc::clone(&lines.state);
+        let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+        write(WAITING_MAX + 100);
+        assert_eq!(lost(), 100, "the queue is full, and this thread is the sender's too");
+        tokio::spawn(sender);
+        let failed = async {
+            while state.failures.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), failed).await.expect("it fails");
+        // It is left alone now: its queue fills, and nothing else does.
+        write(WAITING_MAX);
+        tokio::task::yield_now().await;
+        write(1_000);
+        assert_eq!(lost(), 1_100);
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_at_start() {
+        assert!(start("loki", "test", "test-1").is_err());
+    }
+}
