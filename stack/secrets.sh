@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Makes the secrets of a group: random, versioned, straight into the swarm. What is there already stays as it is.
 #
-#   secrets.sh bus|data|identity|edge|site|observability|ops|all [VERSION]      VERSION is 1 unless said
+#   secrets.sh bus|routes|data|replication|identity|edge|site|observability|ops|all [VERSION]      VERSION is 1 unless said
 #   SECRETS_TO=DIR secrets.sh …      writes files into DIR instead (for looking at, for a test)
 #
-# A group belongs together (a password and who uses it), so it is renewed together: make version 2, deploy with
-# <GROUP>_SECRETS_V=2, remove version 1. `edge` takes TLS_CERTIFICATE and TLS_KEY (files); without them it makes a certificate that
+# A group belongs together (a password and who uses it), so it is renewed together; stack/README.md says how, and `cargo dev secrets
+# rotate` does it. Of `bus` and `data` the version after VERSION is made too: their servers accept it before anybody uses it. `edge` takes TLS_CERTIFICATE and TLS_KEY (files); without them it makes a certificate that
 # no browser trusts.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 umask 077
 
 domain=${DOMAIN:?say the domain of the box office}
-group=${1:?say a group: bus, data, identity, edge, site, observability, ops or all}
+group=${1:?say a group: bus, routes, data, replication, identity, edge, site, observability, ops or all}
 version=${2:-1}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -52,49 +52,64 @@ whole() {
     echo "$*: version $version is there already"
 }
 
+# Whose password it is: versions with odd numbers belong to one user, those with even ones to another with the same rights.
+side() { if ((version % 2)); then echo odd; else echo even; fi; }
+
 bus() {
-    whole nats_auth nats_routes resgate_json {tickets,orders,identity,site}_nats_url && return
-    local auth resgate user secret url route
-    auth=$(<"$here/bus/auth.conf.template")
+    whole nats_users resgate_json {tickets,orders,identity,site}_nats_url && return
+    local users="" resgate user secret url side
+    side=$(side)
     resgate=$(<"$here/bus/resgate.json.template")
     for user in sys tickets orders identity site resgate; do
         secret=$(password)
-        auth=${auth//@${user^^}@/$secret}
+        users+="${user^^}_${side^^}: \"$secret\""$'\n'
         case $user in
         tickets | orders | identity | site)
-            url="nats://$user:$secret@nats-1:4222,nats://$user:$secret@nats-2:4222,nats://$user:$secret@nats-3:4222"
+            url="nats://${user}_$side:$secret@nats-1:4222,nats://${user}_$side:$secret@nats-2:4222,nats://${user}_$side:$secret@nats-3:4222"
             put "${user}_nats_url" <<<"$url"
             ;;
         resgate)
-            resgate=${resgate//@RESGATE@/$secret@}
-            resgate=${resgate//@@/@}
+            resgate=${resgate//@RESGATE@/resgate_$side:$secret}
             put resgate_json <<<"${resgate//@ORIGIN@/https://$domain}"
             ;;
         esac
     done
-    put nats_auth <<<"$auth"
+    put nats_users <<<"$users"
+}
+
+routes() {
+    whole nats_routes && return
+    local route
     route=$(password)
-    route=$(sed -e "s/@ROUTE@@/$route@/; s/@ROUTE@/$route/" "$here/bus/routes.conf.template")
-    put nats_routes <<<"$route"
+    put nats_routes < <(sed -e "s/@ROUTE@@/$route@/; s/@ROUTE@/$route/" "$here/bus/routes.conf.template")
 }
 
 data() {
-    whole postgres_roles {tickets,orders}_postgres_url {replicator,keycloak,sonarqube}_postgres_password keydb_conf keydb_url && return
-    local role secret roles="" hosts="postgres-1:5432,postgres-2:5432" cache
-    for role in tickets orders keycloak sonarqube replicator; do
+    whole postgres_roles {tickets,orders}_postgres_url {keycloak,sonarqube}_postgres_password keydb_users keydb_url && return
+    local role secret roles="" hosts="postgres-1:5432,postgres-2:5432" side
+    side=$(side)
+    for role in tickets orders keycloak sonarqube; do
         secret=$(password)
-        roles+="$role=$secret"$'\n'
+        roles+="${role}=$secret"$'\n'
         case $role in
         tickets | orders)
-            put "${role}_postgres_url" <<<"postgres://$role:$secret@$hosts/$role?target_session_attrs=read-write"
+            put "${role}_postgres_url" <<<"postgres://${role}_$side:$secret@$hosts/$role?target_session_attrs=read-write"
             ;;
         *) put "${role}_postgres_password" <<<"$secret" ;;
         esac
     done
     put postgres_roles <<<"$roles"
-    cache=$(password)
-    put keydb_conf <<<"requirepass $cache"$'\n'"masterauth $cache"
-    put keydb_url <<<"redis://:$cache@keydb:6379/0"
+    secret=$(password)
+    put keydb_users <<<"user livehouse_$side on >$secret ~* &* +@all"
+    put keydb_url <<<"redis://livehouse_$side:$secret@keydb:6379/0"
+}
+
+replication() {
+    whole {replicator,keeper}_postgres_password keydb_conf && return
+    local secret
+    for name in {replicator,keeper}_postgres_password; do put "$name" <<<"$(password)"; done
+    secret=$(password)
+    put keydb_conf <<<"requirepass $secret"$'\n'"masterauth $secret"
 }
 
 identity() {
@@ -136,11 +151,27 @@ ops() {
     put jenkins_agent_secret <<<"$(password)"
 }
 
-case $group in
-bus | data | identity | edge | site | observability | ops) "$group" ;;
-all) for group in bus data identity edge site observability ops; do "$group"; done ;;
+# make GROUP: its secrets of this version, and of the next where servers accept that already
+make() {
+    group=$1
+    "$group"
+    case $group in
+    bus | data)
+        version=$((version + 1))
+        # A folder has files of one version.
+        [[ -n ${SECRETS_TO:-} ]] || "$group"
+        version=$((version - 1))
+        ;;
+    esac
+}
+
+groups="bus routes data replication identity edge site observability ops"
+case " $groups all " in
+*" $group "*) ;;
 *)
-    echo "there is no group $group" >&2
+    echo "there is no group $group: $groups" >&2
     exit 1
     ;;
 esac
+[[ $group == all ]] || groups=$group
+for each in $groups; do make "$each"; done

@@ -1,8 +1,8 @@
 //! The command line.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Livehouse on this machine: run a sale, test it, measure it, look into it.
 #[derive(Debug, Parser)]
@@ -29,6 +29,14 @@ pub(crate) enum Command {
     Import(ImportOptions),
     /// Read the logs of the running sale, or of the last one.
     Logs(LogsOptions),
+    /// Look at the swarm's files: the project's rules, and what this machine has to check them. Exit code 1 on a finding.
+    Lint(LintOptions),
+    /// Deploy stacks into a swarm, wait, try them from outside, take them back when it fails.
+    #[command(
+        after_help = "DOMAIN and REGISTRY come from the environment, the rest from stack/environment.sh.\n\
+        Exit codes: 0 done, 1 nothing was changed, 3 failed and taken back, 4 failed and not all of it taken back."
+    )]
+    Deploy(DeployOptions),
     /// Check what this machine has and what it lacks. Exit code 1 when something needed is missing.
     Doctor(DoctorOptions),
 }
@@ -116,6 +124,76 @@ pub(crate) struct LogsOptions {
 /// Options of `doctor`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DoctorOptions {
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `lint`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LintOptions {
+    /// Why there is this rule, and what to do.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) explain: Option<String>,
+    /// All rules, and the weaknesses that they are for.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The folder that stack/ and traefik/ lie in; without it this project.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// Which swarm, and what is laid over the stacks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EngineOptions {
+    /// The manager's engine, such as ssh://node-1; without it what docker itself takes.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// A file merged over the stacks, or a folder with a file for each, such as stack/overlays/small. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) overlay: Vec<PathBuf>,
+    /// Whether the registry is asked for digests; `never` where nodes were given their images by hand.
+    #[arg(long, value_enum, default_value_t = Resolve::Always)]
+    pub(crate) resolve_image: Resolve,
+    /// Seconds that one wave of services may take.
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    pub(crate) seconds: u64,
+}
+
+/// When tags become digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resolve {
+    Always,
+    Changed,
+    Never,
+}
+
+/// Options of `deploy`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeployOptions {
+    /// Stacks: edge, bus, data, identity, app, observability, ops; or all of them.
+    #[arg(value_name = "STACK", required = true)]
+    pub(crate) stacks: Vec<String>,
+    #[command(flatten)]
+    pub(crate) engine: EngineOptions,
+    /// Take the last deployment of these stacks back. Databases stay: a person decides.
+    #[arg(long)]
+    pub(crate) rollback: bool,
+    /// Leave a deployment that failed as it is, to look at it.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Do not try the sale from outside.
+    #[arg(long)]
+    pub(crate) no_smoke: bool,
+    /// Where the sale is reached from here, when its domain does not say so, such as 10.0.0.5:443.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Option<SocketAddr>,
+    /// Take a certificate that no browser trusts.
+    #[arg(long)]
+    pub(crate) any_certificate: bool,
     /// One JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,8 +7,10 @@ mod assemble;
 mod audit;
 mod bench;
 mod cli;
+mod deploy;
 mod doctor;
 mod import;
+mod lint;
 mod logs;
 mod signals;
 mod terminal;
@@ -41,6 +43,8 @@ pub fn run() -> ExitCode {
             Command::Audit(options) => audit::run(options, &terminal).await,
             Command::Import(options) => import::run(options).await,
             Command::Logs(options) => logs::run(options).await,
+            Command::Lint(options) => lint::run(options, &terminal).await,
+            Command::Deploy(options) => Box::pin(deploy::run(options, &terminal)).await,
             Command::Doctor(options) => doctor::run(options, &terminal).await,
         };
         done.unwrap_or_else(|error| {

@@ -46,5 +46,5 @@ pub use process::{Identity, Process, ProcessSpec, StopSignal, discard_folder_wit
 pub use resgate::{Resgate, ResgateGateway, ResgateOptions};
 pub use server::{Kind, Server};
 pub use service::ServiceProcess;
-pub use versions::Version;
+pub use versions::{Version, pinned};
 pub use workspace::Workspace;

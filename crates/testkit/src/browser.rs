@@ -29,6 +29,11 @@ pub struct Browser {
 impl Browser {
     /// Starts Chromium with its profile and log in `folder`.
     pub async fn start(folder: &Path) -> anyhow::Result<Browser> {
+        Browser::start_with(folder, &[]).await
+    }
+
+    /// [`Browser::start`] with further switches: whom to trust, which address a name has.
+    pub async fn start_with(folder: &Path, switches: &[String]) -> anyhow::Result<Browser> {
         #[allow(clippy::print_stderr)]
         let get = || Part::Chromium.ensure(&|line| eprintln!("{line}"));
         let program = tokio::task::spawn_blocking(get).await??.path;
@@ -44,7 +49,7 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--remote-debugging-port=0",
         ]);
-        spec = spec.arguments([format!("--user-data-dir={}", profile.display())]);
+        spec = spec.arguments([format!("--user-data-dir={}", profile.display())]).arguments(switches);
         if fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
             // Chromium refuses to run as root otherwise.
             spec = spec.arguments(["--no-sandbox"]);

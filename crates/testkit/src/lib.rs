@@ -26,7 +26,7 @@ mod world;
 
 pub use browser::{Browser, Page};
 pub use livehouse_parts as parts;
-pub use res::{Change, ConnectOptions, ResClient, ResError};
+pub use res::{Change, ConnectOptions, Edge, ResClient, ResError};
 pub use service::{Build, Service, ServiceBuilder, binary, cargo};
 pub use shared::Template;
 pub use wait::{try_wait_until, wait_until};

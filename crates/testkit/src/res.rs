@@ -17,22 +17,25 @@ use tokio::{
     sync::{broadcast, oneshot, watch},
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream,
+    WebSocketStream,
     tungstenite::{Message, client::IntoClientRequest, http::HeaderName, http::HeaderValue},
 };
 
 use crate::wait_until;
 
 mod cache;
+mod edge;
 
 use cache::Cache;
+pub use edge::Edge;
+use edge::Wire;
 
 const ANSWER_SECONDS_MAX: u64 = 15;
 /// Changes a slow reader of [`ResClient::changes`] may fall behind before it loses some (and is told so).
 const CHANGES_MAX: usize = 16_384;
 const PROTOCOL: &str = "1.2.3";
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Box<dyn Wire>>;
 
 /// What the gateway or a service refused, and why.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -79,6 +82,8 @@ pub struct ConnectOptions {
     pub origin: Option<String>,
     /// Further headers of the upgrade request.
     pub headers: Vec<(String, String)>,
+    /// Where to connect, and whom to trust, when the name in the URL is not known to the system.
+    pub edge: Option<Edge>,
 }
 
 impl ConnectOptions {
@@ -365,7 +370,19 @@ async fn open(url: &str, options: &ConnectOptions, state: &Arc<State>) -> anyhow
     for (name, value) in cookie.chain(origin).chain(options.headers.iter().cloned()) {
         request.headers_mut().insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
     }
-    let connecting = tokio_tungstenite::connect_async_with_config(request, None, true);
+    let connecting = async {
+        let name = request.uri().host().unwrap_or_default().to_string();
+        let wire: Box<dyn Wire> = match &options.edge {
+            Some(edge) => Box::new(edge.connect(&name).await?),
+            None => {
+                let stream =
+                    TcpStream::connect((name.as_str(), request.uri().port_u16().unwrap_or(80))).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+        };
+        anyhow::Ok(tokio_tungstenite::client_async(request, wire).await?)
+    };
     let (socket, _) = tokio::time::timeout(Duration::from_secs(ANSWER_SECONDS_MAX), connecting)
         .await
         .with_context(|| format!("{url} did not answer"))?

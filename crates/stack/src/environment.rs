@@ -1,0 +1,60 @@
+//! The variables of a deployment: what `stack/environment.sh` prints, so that people without cargo have the same.
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use anyhow::{Context, bail};
+
+/// Variables for `docker stack …`.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// What `stack/environment.sh` of the project at `root` says, with `given` set before: those win.
+    ///
+    /// # Errors
+    /// When the script fails.
+    pub fn read(root: &Path, given: &BTreeMap<String, String>) -> anyhow::Result<Environment> {
+        let script = "eval \"$(stack/environment.sh)\"; exec env --null";
+        let output = Command::new("bash")
+            .args(["-euo", "pipefail", "-c", script])
+            .current_dir(root)
+            .envs(given)
+            .output()
+            .context("cannot run bash")?;
+        if !output.status.success() {
+            bail!("stack/environment.sh failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+        let variables = pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Ok(Environment { variables })
+    }
+
+    /// The same, with names that belong to nobody for what only a deployment knows: to look at files.
+    ///
+    /// # Errors
+    /// When the script fails.
+    pub fn for_looking(root: &Path) -> anyhow::Result<Environment> {
+        let given = [("DOMAIN", "tickets.invalid"), ("REGISTRY", "registry.invalid")];
+        Environment::read(root, &given.map(|(name, value)| (name.to_string(), value.to_string())).into())
+    }
+
+    /// All of them.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// One of them; none when it is not set or empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The same with one more, which wins.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Environment {
+        self.variables.insert(name.to_string(), value.into());
+        self
+    }
+}

@@ -1,0 +1,141 @@
+//! The drills: one test each, by name, on a swarm with a running sale.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use crate::{
+    line::TestOptions,
+    sale, say,
+    swarm::{self, Swarm},
+};
+
+mod browser;
+mod change;
+mod door;
+mod loss;
+mod service;
+mod whole;
+
+/// It only waits, so it begins with the others, and is asked how it was when its turn comes.
+const BESIDE: &str = "a_websocket_lives_for_ten_minutes";
+
+/// All of it, with what comes before and after. Whatever is not done by then counts as failed.
+const DEADLINE: Duration = Duration::from_secs(40 * 60);
+/// What taking the swarm down needs of that.
+const RESERVE: Duration = Duration::from_secs(60);
+
+type Run = for<'a> fn(&'a Swarm) -> Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send + 'a>>;
+
+/// A test of the swarm. What it gives is what was measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Drill {
+    name: &'static str,
+    run: Run,
+}
+
+macro_rules! drills {
+    ($($module:ident::$name:ident),* $(,)?) => {
+        /// All drills, in an order in which none spoils what the next one needs.
+        const DRILLS: &[Drill] = &[$(Drill {
+            name: stringify!($name),
+            run: |swarm| Box::pin($module::$name(swarm)),
+        }),*];
+    };
+}
+
+drills![
+    browser::a_seat_is_held_and_seen_live_by_browsers_over_tls,
+    door::the_logs_tell_the_address_of_the_client,
+    door::headers_and_compression_are_as_configured,
+    door::too_many_requests_get_429_and_others_do_not_notice,
+    door::a_body_too_large_gets_413,
+    door::people_get_a_page_and_programs_their_json_when_a_service_is_away,
+    door::a_task_that_dies_is_not_noticed_and_the_breaker_closes_again,
+    change::tickets_scale_from_two_to_four_and_back,
+    change::a_bad_image_rolls_back_by_itself,
+    change::a_changed_configuration_rolls_out,
+    door::a_websocket_lives_for_ten_minutes,
+    change::every_service_is_updated_during_the_sale,
+    loss::the_node_of_the_owner_is_lost,
+    loss::the_node_of_the_nats_leader_is_lost,
+    whole::everything_stops_and_starts_with_its_data,
+    whole::a_backup_is_restored_into_an_empty_swarm,
+];
+
+/// `test`.
+pub(crate) async fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
+    let chosen: Vec<Drill> = DRILLS
+        .iter()
+        .filter(|drill| {
+            options.names.is_empty() || options.names.iter().any(|name| drill.name.contains(name))
+        })
+        .copied()
+        .collect();
+    if options.list {
+        chosen.iter().for_each(|drill| say::print(drill.name));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if chosen.is_empty() {
+        bail!("no drill is called so: `cargo dev swarm test --list` says which there are");
+    }
+    let mut stopped = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let done = tokio::select! {
+        done = tokio::time::timeout(DEADLINE - RESERVE, drill(&chosen, options)) =>
+            done.unwrap_or_else(|_| Err(anyhow::anyhow!("the drills were not done after {}", say::duration(DEADLINE - RESERVE)))),
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("broken off")),
+        _ = stopped.recv() => Err(anyhow::anyhow!("told to stop")),
+    };
+    if options.keep {
+        say::line("the swarm stays: `cargo dev swarm down` takes it down");
+    } else {
+        swarm::down().await?;
+    }
+    done
+}
+
+async fn drill(chosen: &[Drill], options: &TestOptions) -> anyhow::Result<ExitCode> {
+    let swarm = Swarm::make().await?;
+    swarm.deploy(swarm::STACKS).await?;
+    sale::open(&swarm).await?;
+    // In tasks of their own: a panic is a drill that failed, not the end of all.
+    let begin = |drill: &Drill| {
+        let (swarm, run) = (swarm.clone(), drill.run);
+        tokio::spawn(async move { run(&swarm).await })
+    };
+    let mut beside = chosen.iter().find(|drill| drill.name == BESIDE).map(&begin);
+    let mut results = Vec::new();
+    for drill in chosen {
+        let started = Instant::now();
+        let running = if drill.name == BESIDE { beside.take() } else { None }.unwrap_or_else(|| begin(drill));
+        let done = running.await.context("it panicked").flatten();
+        let took = say::duration(started.elapsed());
+        match &done {
+            Ok(measured) => say::line(&format!("test {} ... ok ({took}): {measured}", drill.name)),
+            Err(error) => say::line(&format!("test {} ... FAILED ({took}): {error:#}", drill.name)),
+        }
+        results.push((drill.name, started.elapsed(), done));
+    }
+    let failed = results.iter().filter(|(_, _, done)| done.is_err()).count();
+    if options.json {
+        let drills: Vec<_> = results
+            .iter()
+            .map(|(name, took, done)| {
+                let said = done.as_ref().map_or_else(|error| format!("{error:#}"), Clone::clone);
+                json!({ "name": name, "passed": done.is_ok(), "seconds": took.as_secs_f64(), "said": said })
+            })
+            .collect();
+        say::print(
+            &json!({ "passed": results.len() - failed, "failed": failed, "drills": drills }).to_string(),
+        );
+    } else {
+        say::print(&format!("\n{} passed, {failed} failed", results.len() - failed));
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

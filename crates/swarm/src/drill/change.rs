@@ -1,0 +1,153 @@
+//! Changes while the sale goes on: more and fewer replicas, a bad image, another configuration, a new version of everything.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use livehouse_testkit::try_wait_until;
+
+use super::service::{service, until_settled, until_updated};
+use crate::{
+    command::run,
+    image, registry,
+    sale::{self, Crowd, Sale, Tally},
+    say, site,
+    swarm::Swarm,
+};
+
+const BUYERS: usize = 12;
+const VIEWERS: usize = 6;
+const SETTLED: Duration = Duration::from_secs(120);
+/// One service, all of its tasks, with what its file asks to be waited between them.
+const UPDATED: Duration = Duration::from_secs(300);
+/// Longer than that nobody may wait for a seat while things are replaced one by one.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// What a crowd met with, in one line.
+pub(super) fn told(tally: &Tally) -> String {
+    format!(
+        "{} holds, {} refused, {} asked again, none failed, no viewer stale, nobody was granted a seat for at most {:.1} s, audit clean",
+        tally.held,
+        tally.refused,
+        tally.again,
+        tally.longest_pause.as_secs_f64()
+    )
+}
+
+/// Ends the crowd and lets the books be audited.
+pub(super) async fn close(swarm: &Swarm, crowd: Crowd) -> anyhow::Result<Tally> {
+    let tally = crowd.end().await?;
+    sale::audit(swarm).await?;
+    Ok(tally)
+}
+
+/// Owners are added and go away under the buyers' hands.
+pub(super) async fn tickets_scale_from_two_to_four_and_back(swarm: &Swarm) -> anyhow::Result<String> {
+    let scale = async |count: u8| {
+        service(&swarm.cluster, &["scale", "--detach", &format!("app_tickets={count}")], SETTLED).await?;
+        until_settled(&swarm.cluster, SETTLED).await
+    };
+    scale(2).await?;
+    let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
+    for count in [4, 2] {
+        scale(count).await?;
+        crowd.until_held(crowd.held() + 50).await?;
+    }
+    let tally = close(swarm, crowd).await?;
+    scale(3).await?;
+    ensure!(tally.longest_pause < PAUSE_MAX, "nobody was granted a seat for {:?}", tally.longest_pause);
+    Ok(told(&tally))
+}
+
+/// An image whose program never gets ready replaces nothing.
+pub(super) async fn a_bad_image_rolls_back_by_itself(swarm: &Swarm) -> anyhow::Result<String> {
+    let bad = image::broken("tickets");
+    bad.ensure(&swarm.workspace, swarm.cluster.node(1), &site::folder(&swarm.workspace).join("images"))
+        .await?;
+    let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
+    let name = format!("{}/livehouse-tickets:broken", registry::ADDRESS);
+    let started = std::time::Instant::now();
+    service(&swarm.cluster, &["update", "--detach", "--image", &name, "app_tickets"], UPDATED).await?;
+    let state = until_updated(&swarm.cluster, "app_tickets", UPDATED).await?;
+    let took = started.elapsed();
+    let tally = close(swarm, crowd).await?;
+    ensure!(state == "rollback_completed", "the update ended as {state}");
+    until_settled(&swarm.cluster, SETTLED).await?;
+    ensure!(tally.longest_pause < PAUSE_MAX, "nobody was granted a seat for {:?}", tally.longest_pause);
+    Ok(format!("rolled back after {}; {}", say::duration(took), told(&tally)))
+}
+
+/// A header of the edge changes: the configuration gets a new name, and the doors are replaced one by one.
+pub(super) async fn a_changed_configuration_rolls_out(swarm: &Swarm) -> anyhow::Result<String> {
+    let copy = site::folder(&swarm.workspace).join("changed");
+    let from = swarm.workspace.root();
+    std::fs::create_dir_all(&copy)?;
+    let mut copying = crate::command::program("cp", ["--archive"]);
+    for part in ["stack", "traefik", "observability", "versions.env"] {
+        copying.arg(from.join(part));
+    }
+    run(copying.arg(&copy), SETTLED).await?;
+    let file = copy.join("traefik/dynamic/middlewares.yml");
+    let text = std::fs::read_to_string(&file)?;
+    ensure!(text.contains("stsSeconds: 31536000"), "{} has no stsSeconds to change", file.display());
+    std::fs::write(&file, text.replace("stsSeconds: 31536000", "stsSeconds: 31536001"))?;
+    let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
+    swarm.deployment.from_folder(&copy).deploy(&swarm.cluster, "edge").await?;
+    shows(swarm, "31536001").await?;
+    swarm.deployment.deploy(&swarm.cluster, "edge").await?;
+    shows(swarm, "31536000").await?;
+    let tally = close(swarm, crowd).await?;
+    std::fs::remove_dir_all(copy)?;
+    Ok(format!("there and back; {}", told(&tally)))
+}
+
+async fn shows(swarm: &Swarm, seconds: &str) -> anyhow::Result<()> {
+    for node in 1..=3 {
+        try_wait_until(&format!("door {node} shows {seconds}"), SETTLED, || async {
+            let answer = swarm.door().ask(node, "/", &[]).await.map_err(|error| format!("{error:#}"))?;
+            let shown = answer.header("strict-transport-security").unwrap_or_default().to_string();
+            if shown.contains(seconds) { Ok(()) } else { Err(shown) }
+        })
+        .await
+        .map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
+/// Services that are replaced in the same turn; the next turn waits for them.
+const TURNS: [&[&str]; 8] = [
+    &["app_tickets", "app_orders", "app_identity", "app_site"],
+    &["bus_resgate", "edge_error-pages", "edge_socket-proxy", "edge_operators"],
+    &["bus_nats-1", "data_keydb-replica"],
+    &["bus_nats-2", "data_keydb"],
+    &["bus_nats-3", "data_postgres-archive"],
+    &["edge_traefik", "data_postgres-backups"],
+    &["data_postgres-2"],
+    &["data_postgres-1"],
+];
+/// The database's primary has no second that takes over by itself: while it starts again, people wait.
+const PAUSE_MAX_WITH_DATABASE: Duration = Duration::from_secs(45);
+
+/// Every task of every service is replaced, in the order and at the pace that the stacks ask for.
+pub(super) async fn every_service_is_updated_during_the_sale(swarm: &Swarm) -> anyhow::Result<String> {
+    let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
+    for turn in TURNS {
+        for name in turn {
+            service(&swarm.cluster, &["update", "--detach", "--force", name], UPDATED).await?;
+        }
+        for name in turn {
+            let state = until_updated(&swarm.cluster, name, UPDATED).await?;
+            ensure!(state == "completed", "the update of {name} ended as {state}");
+        }
+        until_settled(&swarm.cluster, SETTLED).await?;
+        crowd.until_held(crowd.held() + 20).await?;
+        say::line(&format!("    replaced: {}", turn.join(", ")));
+    }
+    let tally = close(swarm, crowd).await?;
+    ensure!(
+        tally.longest_pause < PAUSE_MAX_WITH_DATABASE,
+        "nobody was granted a seat for {:?}",
+        tally.longest_pause
+    );
+    let count: usize = TURNS.iter().map(|turn| turn.len()).sum();
+    Ok(format!("{count} services; {}", told(&tally)))
+}

