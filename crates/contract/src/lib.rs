@@ -10,11 +10,13 @@
 //! - [`token`]: what a connection's RES token says about the person behind it.
 //! - [`mod@line`]: the priced lines of a hold and of the order made from it.
 //! - [`request`]: the calls one service makes to another.
+//! - [`metric`]: the catalogue of metrics that services tell of themselves.
 
 pub mod code;
 pub mod fact;
 pub mod id;
 pub mod line;
+pub mod metric;
 pub mod money;
 pub mod path;
 pub mod request;

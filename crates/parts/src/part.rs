@@ -31,6 +31,14 @@ pub enum Part {
     KeyValueServer,
     /// The browser of the browser tests.
     Chromium,
+    /// The collector of traces, metrics and logs, with the components that this project uses.
+    Otelcol,
+    /// Keeps log lines, and alerts about them.
+    Loki,
+    /// Keeps metrics and evaluates rules: what Mimir does in the swarm.
+    Prometheus,
+    /// Checks and tests rules.
+    Promtool,
 }
 
 /// Where a program was found.
@@ -65,6 +73,10 @@ impl Part {
             Part::Postgres => "postgres",
             Part::KeyValueServer => "redis-server",
             Part::Chromium => "chromium",
+            Part::Otelcol => "otelcol",
+            Part::Loki => "loki",
+            Part::Prometheus => "prometheus",
+            Part::Promtool => "promtool",
         }
     }
 
@@ -76,6 +88,11 @@ impl Part {
             Part::Postgres => &["postgres"],
             Part::KeyValueServer => &["keydb-server", "valkey-server", "redis-server"],
             Part::Chromium => &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+            // One from elsewhere has other components.
+            Part::Otelcol => &[],
+            Part::Loki => &["loki"],
+            Part::Prometheus => &["prometheus"],
+            Part::Promtool => &["promtool"],
         }
     }
 
@@ -85,6 +102,9 @@ impl Part {
             Part::NatsServer => Some(pinned("NATS_SERVER_VERSION")),
             Part::Resgate => Some(pinned("RESGATE_VERSION")),
             Part::Postgres => Some(pinned("POSTGRES_VERSION")),
+            Part::Otelcol => Some(pinned("OTELCOL_VERSION")),
+            Part::Loki => Some(pinned("LOKI_VERSION")),
+            Part::Prometheus | Part::Promtool => Some(pinned("PROMETHEUS_VERSION")),
             Part::KeyValueServer | Part::Chromium => None,
         }
     }
@@ -97,6 +117,9 @@ impl Part {
             Part::Postgres => "POSTGRES_VERSION_MIN",
             Part::KeyValueServer => "REDIS_VERSION_MIN",
             Part::Chromium => "CHROMIUM_VERSION_MIN",
+            Part::Otelcol => "OTELCOL_VERSION_MIN",
+            Part::Loki => "LOKI_VERSION_MIN",
+            Part::Prometheus | Part::Promtool => "PROMETHEUS_VERSION_MIN",
         })
     }
 
@@ -130,8 +153,11 @@ impl Part {
             return Ok(found);
         }
         match self {
-            Part::NatsServer | Part::Resgate => {
+            Part::NatsServer | Part::Resgate | Part::Loki | Part::Prometheus | Part::Promtool => {
                 cache::fill(self, workspace, progress, |to| build::with_go(self, workspace, to, progress))?;
+            }
+            Part::Otelcol => {
+                cache::fill(self, workspace, progress, |to| build::collector(workspace, to, progress))?;
             }
             Part::Postgres => {
                 cache::fill(self, workspace, progress, |to| fetch::postgres(workspace, to, progress))?;
@@ -170,7 +196,9 @@ impl Part {
     fn find_in_cache(self, workspace: &Workspace) -> Option<Found> {
         self.pinned_version()?;
         let path = self.program_in_cache(workspace);
-        let version = path.is_file().then(|| version_of(&path))??;
+        // A program that does not know its version was built at the one that its folder is named after.
+        let pinned = || self.pinned_version().and_then(Version::first_in);
+        let version = path.is_file().then(|| version_of(&path).or_else(pinned))??;
         Some(Found { path, version, origin: Origin::Cache })
     }
 

@@ -7,15 +7,17 @@ pub mod consumer;
 pub mod dead_letter;
 pub mod inbox;
 pub mod outbox;
+pub mod storage;
 
 use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::jetstream::{self, stream};
-use livehouse_contract::path;
+use livehouse_contract::{metric, path};
 use tokio_util::sync::CancellationToken;
 
 use crate::health::{Condition, Health};
+use crate::telemetry;
 
 /// Header that carries a fact's id, also when it is replayed under another message id.
 pub const FACT_ID_HEADER: &str = "Livehouse-Fact-Id";
@@ -71,7 +73,7 @@ pub async fn connect(url: &str, name: &str, health: Health) -> anyhow::Result<as
                             subscription,
                             "messages were dropped: a subscription is read too slowly"
                         );
-                        metrics::counter!("livehouse_nats_slow_consumer_total").increment(1);
+                        telemetry::count(&metric::SLOW_CONSUMERS, 1, &[]);
                     }
                     other => tracing::debug!(event = %other, "NATS connection event"),
                 }
@@ -102,14 +104,18 @@ pub async fn until_connected(client: &async_nats::Client, stop: &CancellationTok
     true
 }
 
-/// Makes the streams of facts and dead letters if they are not there. Waits for the broker until `stop`, and answers
-/// nothing if that came first.
-pub async fn streams(client: &async_nats::Client, stop: &CancellationToken) -> Option<jetstream::Context> {
+/// Makes the streams of facts and dead letters, or brings those that are there to their configuration, with at least
+/// `replicas` copies. Waits for the broker until `stop`, and answers nothing if that came first.
+pub async fn streams(
+    client: &async_nats::Client,
+    replicas: u8,
+    stop: &CancellationToken,
+) -> Option<jetstream::Context> {
     let mut backoff = crate::retry::Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
     loop {
         let made = tokio::select! {
             () = stop.cancelled() => return None,
-            made = make_streams(client) => made,
+            made = make_streams(client, replicas) => made,
         };
         match made {
             Ok(jetstream) => return Some(jetstream),
@@ -125,7 +131,7 @@ pub async fn streams(client: &async_nats::Client, stop: &CancellationToken) -> O
 /// Like [`streams`] for who cannot be told to stop: waits for the broker up to a minute, then fails.
 pub async fn ensure_streams(client: &async_nats::Client) -> anyhow::Result<jetstream::Context> {
     let never = CancellationToken::new();
-    match tokio::time::timeout(STREAMS_DEADLINE, streams(client, &never)).await {
+    match tokio::time::timeout(STREAMS_DEADLINE, streams(client, 1, &never)).await {
         Ok(Some(jetstream)) => Ok(jetstream),
         Ok(None) | Err(_) => anyhow::bail!(
             "JetStream was not ready within {STREAMS_DEADLINE:?}: is the broker there, with JetStream switched on?"
@@ -133,7 +139,7 @@ pub async fn ensure_streams(client: &async_nats::Client) -> anyhow::Result<jetst
     }
 }
 
-async fn make_streams(client: &async_nats::Client) -> anyhow::Result<jetstream::Context> {
+async fn make_streams(client: &async_nats::Client, replicas: u8) -> anyhow::Result<jetstream::Context> {
     let jetstream = jetstream::new(client.clone());
     let streams = [
         stream::Config {
@@ -142,6 +148,7 @@ async fn make_streams(client: &async_nats::Client) -> anyhow::Result<jetstream::
             max_age: FACT_AGE_MAX,
             duplicate_window: DUPLICATE_WINDOW,
             storage: stream::StorageType::File,
+            num_replicas: replicas.into(),
             ..Default::default()
         },
         stream::Config {
@@ -149,15 +156,12 @@ async fn make_streams(client: &async_nats::Client) -> anyhow::Result<jetstream::
             subjects: vec![format!("{}.>", path::DEAD_LETTER_PREFIX)],
             max_age: DEAD_LETTER_AGE_MAX,
             storage: stream::StorageType::File,
+            num_replicas: replicas.into(),
             ..Default::default()
         },
     ];
     for config in streams {
-        let name = config.name.clone();
-        jetstream
-            .get_or_create_stream(config)
-            .await
-            .with_context(|| format!("cannot make the stream {name}"))?;
+        storage::stream(&jetstream, config).await?;
     }
     Ok(jetstream)
 }

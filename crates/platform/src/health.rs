@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use livehouse_contract::metric;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -62,11 +63,8 @@ impl Health {
         if before != Some(condition) {
             tracing::info!(part, condition = ?condition, "part changed its condition");
         }
-        metrics::gauge!("livehouse_part_up", "part" => part).set(if condition == Condition::Up {
-            1.0
-        } else {
-            0.0
-        });
+        let up = if condition == Condition::Up { 1.0 } else { 0.0 };
+        telemetry::set(&metric::PART_UP, up, &[telemetry::label("part", part)]);
     }
 
     /// All parts as they are now.
@@ -85,11 +83,10 @@ async fn readyz(State(health): State<Health>) -> Response {
 
 /// The routes `/healthz`, `/readyz` and `/metrics`.
 pub fn routes(health: Health) -> Router {
-    let metrics = telemetry::metrics();
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(move || async move { metrics.render() }))
+        .route("/metrics", get(|| async { telemetry::page() }))
         .with_state(health)
 }
 

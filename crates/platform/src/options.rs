@@ -12,6 +12,11 @@ pub struct Common {
     #[arg(long, env = "LIVEHOUSE_NATS_URL", default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
     pub nats_url: String,
 
+    /// On how many of the broker's servers each stream and bucket is kept. One that is there already gets more copies, never
+    /// fewer. A broker without a cluster can only keep one.
+    #[arg(long, env = "LIVEHOUSE_STREAM_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub stream_replicas: u8,
+
     /// KeyDB, Valkey or Redis. Without it the service runs degraded.
     #[arg(long, env = "LIVEHOUSE_KEYDB_URL", hide_env_values = true)]
     pub keydb_url: Option<String>,
@@ -30,10 +35,9 @@ pub struct Common {
 }
 
 impl Common {
-    /// The replica's name; a random one when none was given.
-    #[must_use]
-    pub fn replica_name(&self, service: &str) -> String {
-        self.replica.clone().unwrap_or_else(|| format!("{service}-{:08x}", rand::random::<u32>()))
+    /// The replica's name; a random one, from now on its own, when none was given.
+    pub fn replica_name(&mut self, service: &str) -> String {
+        self.replica.get_or_insert_with(|| format!("{service}-{:08x}", rand::random::<u32>())).clone()
     }
 }
 
@@ -68,6 +72,10 @@ pub struct Telemetry {
     /// How to log.
     #[arg(long, env = "LIVEHOUSE_LOG_FORMAT", default_value = "json", value_enum, global = true)]
     pub log_format: LogFormat,
+
+    /// Loki, such as http://loki:3100/: lines are sent there besides, where no agent reads the standard output of containers.
+    #[arg(long, env = "LIVEHOUSE_LOKI_URL", global = true)]
+    pub loki_url: Option<String>,
 }
 
 /// Shape of a log line.

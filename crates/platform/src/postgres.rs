@@ -171,15 +171,23 @@ pub fn watch(pool: Pool, health: Health, stop: CancellationToken) {
     });
 }
 
-/// Waits until the database answers and has the table `marker` of the service's migrations, or until `stop`: a
-/// service may start before its database. Answers whether it is there.
-pub async fn until_migrated(pool: &Pool, marker: &str, stop: &CancellationToken) -> bool {
+/// Waits until the database answers and has all migrations of `runner`, or until `stop`: a service may start before its database
+/// and beside its migration. Answers whether they are there. Newer ones do no harm.
+pub async fn until_migrated(pool: &Pool, runner: &refinery::Runner, stop: &CancellationToken) -> bool {
+    let newest = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max();
     let mut backoff = crate::retry::Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
     loop {
         let look = async {
             let connection = pool.get().await?;
-            let row = connection.query_one("select to_regclass($1) is not null", &[&marker]).await?;
-            anyhow::ensure!(row.get::<_, bool>(0), "the table '{marker}' is not there yet: migrate first");
+            let row = connection
+                .query_one("select max(version)::bigint from refinery_schema_history", &[])
+                .await
+                .context("nothing is migrated yet: migrate first")?;
+            let found: Option<i64> = row.get(0);
+            anyhow::ensure!(
+                found >= newest,
+                "migration {found:?} is the newest, not {newest:?} yet: migrate first"
+            );
             Ok(())
         };
         match look.await {

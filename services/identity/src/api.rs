@@ -5,6 +5,7 @@ use livehouse_contract::id::BuyerId;
 use livehouse_contract::path;
 use livehouse_contract::token::{Role, Token};
 use livehouse_platform::session::Key;
+use livehouse_platform::telemetry::watched;
 use res_service::{
     Access, Auth, Builder, Data, Error, Get, Grant, Model, Reply, Resource, Service, StartError,
 };
@@ -29,12 +30,11 @@ pub async fn start(
     key: Key,
     connections: Connections,
 ) -> Result<Service, StartError> {
-    Builder::new(path::IDENTITY)
+    let builder = Builder::new(path::IDENTITY)
         .replica(replica)
         .resource(session(key, connections.clone()))
-        .resource(me(connections))
-        .start(client)
-        .await
+        .resource(me(connections));
+    watched(builder).start(client).await
 }
 
 /// `auth.identity.session.authenticate`: the cookie of a connection becomes its token, before the answer.

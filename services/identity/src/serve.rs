@@ -14,12 +14,12 @@ use crate::connections::Connections;
 use crate::options::Serve;
 
 /// Name of the service on the bus.
-const NAME: &str = "identity";
+pub const NAME: &str = "identity";
 /// How long a stop may take before what is left is dropped.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Serves until a signal.
-pub async fn run(options: Serve) -> anyhow::Result<()> {
+pub async fn run(mut options: Serve) -> anyhow::Result<()> {
     let stop = stop::on_signal()?;
     let replica = options.common.replica_name(NAME);
     let health = Health::awaiting(&["nats", "live"]);

@@ -7,6 +7,7 @@ pub mod order;
 
 use livehouse_contract::path;
 use livehouse_platform::lease::PostgresLease;
+use livehouse_platform::telemetry::watched;
 use res_service::{Builder, Service, StartError};
 
 use crate::checkout::Checkout;
@@ -20,13 +21,12 @@ pub async fn start(
     replica: &str,
     checkout: &Checkout,
 ) -> Result<Service, StartError> {
-    Builder::new(path::ORDERS)
+    let builder = Builder::new(path::ORDERS)
         .replica(replica)
         .lease(PostgresLease::new(checkout.pool.clone()))
         .busy_error(error::busy())
         .resource(new::resource(checkout))
         .resource(order::resource(checkout))
-        .resource(mine::resource(checkout))
-        .start(client)
-        .await
+        .resource(mine::resource(checkout));
+    watched(builder).start(client).await
 }

@@ -8,6 +8,9 @@ use livehouse_contract::fact::orders::{OrderClosed, OrderEnd, OrderPaid};
 use livehouse_contract::id::{BuyerId, OrderId};
 use livehouse_contract::request::{CLAIM_HOLD, ClaimHold, ClaimHoldAnswer, ClaimedHold};
 use livehouse_platform::bus::outbox::{Bell, Facts};
+use livehouse_platform::telemetry;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::domain::{Happening, Next, State};
 use crate::live::{self, Changed};
@@ -85,8 +88,14 @@ impl Checkout {
     async fn claim(&self, order: &Order) -> Result<ClaimHoldAnswer, Error> {
         let claim = ClaimHold { hold: order.hold, buyer: order.buyer, order: order.id };
         let payload = serde_json::to_vec(&claim).map_err(anyhow::Error::new)?;
-        let request = async_nats::Request::new().payload(payload.into()).timeout(Some(CLAIM_DEADLINE));
-        match self.client.send_request(CLAIM_HOLD, request).await {
+        let span =
+            tracing::debug_span!("claim", otel.kind = "client", hold.id = %order.hold, trace_id = Empty);
+        let span = telemetry::identified(span);
+        let mut headers = async_nats::HeaderMap::new();
+        telemetry::into_headers(&span, &mut headers);
+        let request =
+            async_nats::Request::new().headers(headers).payload(payload.into()).timeout(Some(CLAIM_DEADLINE));
+        match self.client.send_request(CLAIM_HOLD, request).instrument(span).await {
             Ok(answer) => Ok(serde_json::from_slice(&answer.payload).map_err(anyhow::Error::new)?),
             Err(error) => {
                 tracing::warn!(%error, order.id = %order.id, "the tickets service did not answer a claim");

@@ -3,16 +3,22 @@
 use clap::Parser;
 use livehouse_orders::options::{Command, Options};
 use livehouse_orders::{audit, serve};
-use livehouse_platform::telemetry::{self, Destination};
+use livehouse_platform::telemetry::{self, Process};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<std::process::ExitCode> {
-    let options = Options::parse();
-    let destination = match options.command {
-        Command::Serve(_) => Destination::Stdout,
-        _ => Destination::Stderr,
+    let mut options = Options::parse();
+    let process = match &mut options.command {
+        Command::Serve(serve) => {
+            serve.common.replica_name(serve::NAME);
+            Process::Service {
+                name: serve::NAME,
+                replica: serve.common.replica.as_deref().unwrap_or_default(),
+            }
+        }
+        _ => Process::Command,
     };
-    telemetry::start(&options.telemetry, destination)?;
+    let _telemetry = telemetry::start(&options.telemetry, process)?;
     match options.command {
         Command::Serve(options) => serve::run(options).await?,
         Command::Migrate(options) => serve::migrate(&options).await?,

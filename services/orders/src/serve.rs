@@ -16,7 +16,7 @@ use crate::options::Serve;
 use crate::{api, live, react, store, tick};
 
 /// Name of the service on the bus and in the database.
-const NAME: &str = "orders";
+pub const NAME: &str = "orders";
 /// How long a stop may take before what is left is dropped.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
 
@@ -32,7 +32,7 @@ pub async fn run(options: Serve) -> anyhow::Result<()> {
 }
 
 /// Serves until `stop`.
-pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run_until(mut options: Serve, stop: CancellationToken) -> anyhow::Result<()> {
     let replica = options.common.replica_name(NAME);
     let health = Health::awaiting(&["postgres", "nats", "live"]);
     let stopped = CancellationToken::new();
@@ -41,8 +41,9 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     postgres::watch(pool.clone(), health.clone(), stopped.clone());
     let _keydb = KeyDb::connect(options.common.keydb_url.as_deref(), health.clone(), stopped.clone());
     let client = bus::connect(&options.common.nats_url, &replica, health.clone()).await?;
-    let Some(jetstream) = bus::streams(&client, &stop).await else { return Ok(()) };
-    if !postgres::until_migrated(&pool, "orders", &stop).await {
+    let replicas = options.common.stream_replicas;
+    let Some(jetstream) = bus::streams(&client, replicas, &stop).await else { return Ok(()) };
+    if !postgres::until_migrated(&pool, &store::migrations(), &stop).await {
         return Ok(());
     }
     let bell = outbox::Bell::default();

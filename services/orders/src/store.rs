@@ -9,5 +9,11 @@ mod embedded {
 
 /// Brings the database to the newest migration.
 pub async fn migrate(pool: &deadpool_postgres::Pool) -> anyhow::Result<()> {
-    livehouse_platform::postgres::migrate(pool, embedded::migrations::runner()).await
+    livehouse_platform::postgres::migrate(pool, migrations()).await
+}
+
+/// All migrations of the service.
+#[must_use]
+pub fn migrations() -> refinery::Runner {
+    embedded::migrations::runner()
 }

@@ -2,6 +2,7 @@
 
 mod card;
 mod render;
+mod watch;
 
 use std::sync::Arc;
 
@@ -89,6 +90,7 @@ pub fn routes(context: Arc<Context>, guarding: Guard, options: &Serve) -> Router
         .route_service("/favicon.svg", ServeFile::new(dist.join("favicon.svg")))
         .route_service("/robots.txt", ServeFile::new(dist.join("robots.txt")))
         .layer(axum::middleware::from_fn_with_state(context.clone(), explain))
+        .layer(axum::middleware::from_fn(watch::watch))
         .layer(axum::middleware::from_fn_with_state(guarding, guard))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_DEADLINE))
         .with_state(context)

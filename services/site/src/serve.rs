@@ -20,14 +20,14 @@ use crate::pages::{self, Context};
 use crate::sale::Sale;
 
 /// Name of the service on the bus.
-const NAME: &str = "site";
+pub const NAME: &str = "site";
 /// How often to look whether Resgate answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long open requests may take after a stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Serves until a signal.
-pub async fn run(options: Serve) -> anyhow::Result<()> {
+pub async fn run(mut options: Serve) -> anyhow::Result<()> {
     let stop = stop::on_signal()?;
     let replica = options.common.replica_name(NAME);
     let health = Health::awaiting(&["nats", "resgate"]);

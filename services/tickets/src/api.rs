@@ -15,6 +15,7 @@ use std::sync::Arc;
 use deadpool_postgres::Pool;
 use livehouse_contract::path;
 use livehouse_platform::lease::PostgresLease;
+use livehouse_platform::telemetry::watched;
 use res_service::{Builder, OwnedKey, Service, StartError};
 
 use crate::catalogue::Catalogue;
@@ -74,7 +75,7 @@ pub async fn start(
         });
     let resources =
         [events::resource(context), hold::resource(context)].into_iter().chain(event::resources(context));
-    resources.fold(builder, Builder::resource).start(client).await
+    watched(resources.fold(builder, Builder::resource)).start(client).await
 }
 
 /// With the owners that the database knows.

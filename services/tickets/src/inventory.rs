@@ -14,10 +14,14 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use livehouse_contract::id::HoldId;
+use livehouse_contract::metric;
 use livehouse_platform::bus::outbox::Bell;
 use livehouse_platform::retry::Backoff;
 use livehouse_platform::stop::Tasks;
+use livehouse_platform::telemetry;
 use tokio::sync::{mpsc, oneshot};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use self::taken::TakenSeats;
 use crate::catalogue::Catalogue;
@@ -55,6 +59,8 @@ struct Waiting {
     answer: Option<oneshot::Sender<Result<Outcome, Unavailable>>>,
     asked_at: Instant,
     rounds: u32,
+    /// Of whoever asked: the batch belongs to its trace.
+    span: Span,
 }
 
 impl Waiting {
@@ -119,10 +125,16 @@ impl Inventory {
             return Ok(Outcome::Refused(refusal));
         }
         let (answer, outcome) = oneshot::channel();
-        let waiting = Waiting { command, answer: Some(answer), asked_at: Instant::now(), rounds: 0 };
+        let waiting = Waiting {
+            command,
+            answer: Some(answer),
+            asked_at: Instant::now(),
+            rounds: 0,
+            span: Span::current(),
+        };
         let lane = lane_of(&waiting.command, self.lanes.len());
         if self.lanes[lane].try_send(waiting).is_err() {
-            metrics::counter!("livehouse_inventory_shed_total").increment(1);
+            telemetry::count(&metric::INVENTORY_SHED, 1, &[]);
             return Err(Unavailable::Busy);
         }
         match tokio::time::timeout(PATIENCE + TRANSACTION_DEADLINE, outcome).await {
@@ -155,7 +167,7 @@ impl Inventory {
             match self.shared.decide(&[command]).await {
                 Ok(carried) => cleared += carried.changed_holds,
                 Err(error) => {
-                    metrics::counter!("livehouse_inventory_refused_writes_total").increment(1);
+                    telemetry::count(&metric::INVENTORY_REFUSED_WRITES, 1, &[]);
                     tracing::error!(
                         ?command,
                         error = chain(&error),
@@ -193,8 +205,11 @@ async fn lane(shared: Arc<Shared>, mut waiting: mpsc::Receiver<Waiting>) {
         if waiting.recv_many(&mut batch, BATCH_COMMANDS_MAX).await == 0 {
             return;
         }
-        metrics::histogram!("livehouse_inventory_batch_commands").record(batch.len() as f64);
-        shared.carry_out(batch).await;
+        telemetry::record(&metric::BATCH_COMMANDS, batch.len() as f64, &[]);
+        let span =
+            tracing::debug_span!(parent: None, "batch", batch.commands = batch.len(), trace_id = Empty);
+        let span = telemetry::gathered(span, batch.iter().map(|waiting| &waiting.span));
+        shared.carry_out(batch).instrument(span).await;
     }
 }
 
@@ -214,7 +229,7 @@ impl Shared {
         if seats.is_empty() {
             return None;
         }
-        metrics::counter!("livehouse_inventory_refused_at_once_total").increment(1);
+        telemetry::count(&metric::INVENTORY_REFUSED_AT_ONCE, 1, &[]);
         Some(Refusal::Taken { seats, areas: vec![] })
     }
 
@@ -225,7 +240,7 @@ impl Shared {
         let decided = tokio::time::timeout(TRANSACTION_DEADLINE, running)
             .await
             .map_err(|_| batch::Error::Late(TRANSACTION_DEADLINE))??;
-        metrics::histogram!("livehouse_inventory_batch_seconds").record(started.elapsed().as_secs_f64());
+        telemetry::record(&metric::BATCH_DURATION, started.elapsed().as_secs_f64(), &[]);
         self.taken.learn(&decided.world, started, |event, seat| {
             Some(self.catalogue.numbered(event)?.layout.index.seat(seat)?.section)
         });
@@ -243,7 +258,7 @@ impl Shared {
         while !batch.is_empty() {
             let (late, current): (Vec<_>, Vec<_>) = batch.into_iter().partition(Waiting::is_too_late);
             for waiting in late {
-                metrics::counter!("livehouse_inventory_shed_total").increment(1);
+                telemetry::count(&metric::INVENTORY_SHED, 1, &[]);
                 waiting.answer(Err(Unavailable::Busy));
             }
             batch = current;
@@ -257,7 +272,7 @@ impl Shared {
                 Err(error) if error.is_refused_write() => self.carry_out_singly(batch).await,
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "a batch could not be decided and is tried again");
-                    metrics::counter!("livehouse_inventory_batch_failures_total").increment(1);
+                    telemetry::count(&metric::BATCH_FAILURES, 1, &[]);
                     tokio::time::sleep(backoff.next_delay()).await;
                     batch
                 }
@@ -295,6 +310,7 @@ impl Shared {
                 answer: None,
                 asked_at: Instant::now(),
                 rounds: 0,
+                span: Span::none(),
             })
             .collect();
         batch.extend(again.into_iter().filter_map(|waiting| self.priced_anew(waiting)));
@@ -331,7 +347,7 @@ impl Shared {
                     waiting.rounds += 4;
                     if waiting.is_too_late() {
                         tracing::error!(error = chain(&error), "the database refused a command");
-                        metrics::counter!("livehouse_inventory_refused_writes_total").increment(1);
+                        telemetry::count(&metric::INVENTORY_REFUSED_WRITES, 1, &[]);
                         waiting.answer(Err(Unavailable::Failed));
                     } else {
                         again.push(waiting);

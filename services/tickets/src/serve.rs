@@ -21,7 +21,7 @@ use crate::options::Serve;
 use crate::{react, store, tick};
 
 /// Name of the service on the bus and in the database.
-const NAME: &str = "tickets";
+pub const NAME: &str = "tickets";
 /// How long a stop may take before what is left is dropped.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
 
@@ -41,7 +41,7 @@ pub async fn run(options: Serve) -> anyhow::Result<()> {
 }
 
 /// Serves until `stop`.
-pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run_until(mut options: Serve, stop: CancellationToken) -> anyhow::Result<()> {
     let replica = options.common.replica_name(NAME);
     let health = Health::awaiting(&["postgres", "nats", "live"]);
     // The private port outlives the rest, so that the drain can be watched.
@@ -53,11 +53,12 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     let client = bus::connect(&options.common.nats_url, &replica, health.clone()).await?;
 
     let catalogue = Arc::new(Catalogue::new(pool.clone()));
-    if !postgres::until_migrated(&pool, "lease", &stop).await {
+    if !postgres::until_migrated(&pool, &store::migrations(), &stop).await {
         return Ok(());
     }
     catalogue.reload().await?;
-    let Some(jetstream) = bus::streams(&client, &stop).await else { return Ok(()) };
+    let replicas = options.common.stream_replicas;
+    let Some(jetstream) = bus::streams(&client, replicas, &stop).await else { return Ok(()) };
     let bell = outbox::Bell::default();
     let lanes = options.batch_lanes.max(1);
     // One connection more than lanes, for the sweep of overdue holds.
@@ -84,7 +85,8 @@ pub async fn run_until(options: Serve, stop: CancellationToken) -> anyhow::Resul
     tasks.spawn("announced changes", listening);
     tasks.spawn("views compared", feed::compare(views.clone(), service.clone(), stop.clone()));
     tasks.spawn("catalogue", tick::catalogue::run(catalogue.clone(), views, service.clone(), stop.clone()));
-    tasks.spawn("layouts", tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), stop.clone()));
+    let keeping = tick::layouts::run(catalogue, pool.clone(), jetstream.clone(), replicas, stop.clone());
+    tasks.spawn("layouts", keeping);
     tasks.spawn("old requests", tick::requests::run(pool, stop.clone()));
     tasks.spawn("overdue holds", tick::expiry::run(lane_pool, inventory.clone(), seed, stop.clone()));
     tasks.spawn("claims", api::claim::serve(client, context, stop.clone()));

@@ -15,12 +15,15 @@ use async_nats::jetstream::{self, AckKind};
 use futures::{FutureExt, StreamExt};
 use livehouse_contract::fact::Fact;
 use livehouse_contract::id::FactId;
-use livehouse_contract::path;
+use livehouse_contract::{metric, path};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use self::failure::{Failures, passes_by_itself};
 use super::{FACT_ID_HEADER, dead_letter};
 use crate::retry::Backoff;
+use crate::telemetry::{self, label};
 
 pub use self::failure::NotNow;
 
@@ -60,6 +63,9 @@ pub async fn consume<F, H, W>(
     H: Fn(Delivered<F>) -> W + Send + Sync,
     W: Future<Output = anyhow::Result<()>> + Send,
 {
+    for metric in [&metric::FACTS_HANDLED, &metric::FACTS_PUT_OFF, &metric::DEAD_LETTERS] {
+        telemetry::count(metric, 0, &[label("consumer", consumer)]);
+    }
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     let failures = Failures::new();
     let consuming = Consuming { jetstream: &jetstream, consumer, handler: &handler, failures: &failures };
@@ -124,7 +130,16 @@ where
         .messages()
         .await?;
     let mut handled = messages
-        .map(|message| async move { handle_message::<F, H, W>(consuming, message?).await })
+        .map(|message| async move {
+            let message = message?;
+            let span = tracing::debug_span!(
+                parent: None, "process", otel.kind = "consumer", messaging.system = "nats",
+                messaging.operation.name = "process", messaging.consumer.group.name = consumer,
+                messaging.destination.name = F::SUBJECT, fact.id = Empty, error.type = Empty, trace_id = Empty,
+            );
+            let span = telemetry::continued(span, telemetry::of_headers(message.headers.as_ref()));
+            handle_message::<F, H, W>(consuming, message).instrument(span).await
+        })
         .buffer_unordered(CONCURRENT_MAX);
     while let Some(outcome) = handled.next().await {
         outcome?;
@@ -145,7 +160,13 @@ where
     let Consuming { jetstream, consumer, handler, failures } = *consuming;
     let (tries, position) = message.info().map_or((1, 0), |info| (info.delivered, info.stream_sequence));
     let outcome = match read::<F>(&message) {
-        Ok(delivered) => handle(handler, delivered).await,
+        Ok(delivered) => {
+            tracing::Span::current().record("fact.id", tracing::field::display(delivered.id));
+            let began = Instant::now();
+            let outcome = handle(handler, delivered).await;
+            note(consumer, began, outcome.as_ref().err());
+            outcome
+        }
         // Trying again cannot mend what cannot be read.
         Err(error) => {
             dead_letter::bury(jetstream, consumer, &message, &error).await?;
@@ -154,12 +175,12 @@ where
     };
     let Err(error) = outcome else {
         failures.forget(position);
-        metrics::counter!("livehouse_facts_handled_total", "consumer" => consumer).increment(1);
+        telemetry::count(&metric::FACTS_HANDLED, 1, &[label("consumer", consumer)]);
         return acknowledge(&message, AckKind::Ack).await;
     };
     let reason = format!("{error:#}");
     if passes_by_itself(&error) {
-        metrics::counter!("livehouse_facts_put_off_total", "consumer" => consumer).increment(1);
+        telemetry::count(&metric::FACTS_PUT_OFF, 1, &[label("consumer", consumer)]);
         tracing::warn!(consumer, tries, error = reason, "a fact cannot be handled now and is put off");
         return acknowledge(&message, AckKind::Nak(Some(delay_after(tries, PUT_OFF_MAX)))).await;
     }
@@ -171,6 +192,21 @@ where
     }
     tracing::warn!(consumer, failed, error = reason, "a fact could not be handled and will be tried again");
     acknowledge(&message, AckKind::Nak(Some(delay_after(i64::from(failed), DELAY_MAX)))).await
+}
+
+/// Notes how long the handling of a fact took, and how it ended.
+fn note(consumer: &'static str, began: Instant, error: Option<&anyhow::Error>) {
+    let mut labels = vec![
+        label("messaging.system", "nats"),
+        label("messaging.operation.name", "process"),
+        label("messaging.consumer.group.name", consumer),
+    ];
+    if let Some(error) = error {
+        let kind = if passes_by_itself(error) { "put_off" } else { "failed" };
+        tracing::Span::current().record("error.type", kind);
+        labels.push(label("error.type", kind));
+    }
+    telemetry::record(&metric::FACT_DURATION, began.elapsed().as_secs_f64(), &labels);
 }
 
 async fn handle<F, H, W>(handler: &H, delivered: Delivered<F>) -> anyhow::Result<()>

@@ -6,9 +6,10 @@ use anyhow::Context;
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, consumer::DeliverPolicy, consumer::pull};
 use futures::StreamExt;
-use livehouse_contract::path;
+use livehouse_contract::{metric, path};
 
 use super::FACT_ID_HEADER;
+use crate::telemetry;
 
 const CONSUMER_HEADER: &str = "Livehouse-Consumer";
 const ERROR_HEADER: &str = "Livehouse-Error";
@@ -34,12 +35,15 @@ pub(super) async fn bury(
         .take(ERROR_CHARS_MAX)
         .collect();
     tracing::error!(consumer, fact.id = fact, fact.subject = %message.subject, error = reason, "a fact became a dead letter");
-    metrics::counter!("livehouse_dead_letters_total", "consumer" => consumer).increment(1);
+    telemetry::count(&metric::DEAD_LETTERS, 1, &[telemetry::label("consumer", consumer)]);
     let mut headers = HeaderMap::new();
     headers.insert(FACT_ID_HEADER, fact);
     headers.insert(CONSUMER_HEADER, consumer);
     headers.insert(ERROR_HEADER, reason.as_str());
     headers.insert(SUBJECT_HEADER, message.subject.as_str());
+    if let Some(parent) = telemetry::of_headers(message.headers.as_ref()) {
+        headers.insert(telemetry::HEADER, parent);
+    }
     let subject = format!("{}.{consumer}.{}", path::DEAD_LETTER_PREFIX, message.subject);
     jetstream.publish_with_headers(subject, headers, message.payload.clone()).await?.await?;
     Ok(())
@@ -91,6 +95,9 @@ pub async fn replay(jetstream: &jetstream::Context, consumer: Option<&str>) -> a
             headers.get(SUBJECT_HEADER).context("a dead letter does not say which fact it was")?.to_string();
         let mut again = HeaderMap::new();
         again.insert(FACT_ID_HEADER, headers.get(FACT_ID_HEADER).map_or("", |id| id.as_str()));
+        if let Some(parent) = telemetry::of_headers(Some(&headers)) {
+            again.insert(telemetry::HEADER, parent);
+        }
         // Another message id: the stream would take the same one for a duplicate.
         let message_id = format!("replay-{sequence}-{:08x}", rand::random::<u32>());
         again.insert(async_nats::header::NATS_MESSAGE_ID, message_id.as_str());

@@ -16,7 +16,8 @@
 //!     fact uuid not null,
 //!     subject text not null,
 //!     payload text not null,
-//!     written_at timestamptz not null default now()
+//!     written_at timestamptz not null default now(),
+//!     traceparent text -- the span that wrote it, if somebody takes spans
 //! );
 //! ```
 
@@ -30,14 +31,17 @@ use deadpool_postgres::Pool;
 use futures::future::join_all;
 use livehouse_contract::fact::Fact;
 use livehouse_contract::id::FactId;
-use livehouse_contract::path;
+use livehouse_contract::{metric, path};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::FACT_ID_HEADER;
 use crate::retry::Backoff;
+use crate::telemetry;
 
 /// Rows relayed in one transaction.
 const BATCH_ROWS_MAX: i64 = 256;
@@ -53,23 +57,26 @@ const LATE_ROWS_MAX: i64 = 4_096;
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The statement that [`Facts::write`] runs, for callers that prepare ahead.
-pub const APPEND: &str =
-    "insert into outbox (fact, subject, payload) select * from unnest($1::uuid[], $2::text[], $3::text[])";
+pub const APPEND: &str = "insert into outbox (fact, subject, payload, traceparent) \
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])";
 /// Rows are found by their number and deleted by their place, whatever the planner thinks of the table's size.
 const TAKE: &str = "delete from outbox where ctid = any (array(\
     select ctid from outbox where number > $1 and not starts_with(subject, 'refused.') \
     order by number limit $2 for update skip locked)) \
-    returning number, fact, subject, payload, written_at";
+    returning number, fact, subject, payload, written_at, traceparent";
 /// Puts a taken row back, behind all others.
-const PUT_BACK: &str = "insert into outbox (fact, subject, payload, written_at) values ($1, $2, $3, $4)";
+const PUT_BACK: &str =
+    "insert into outbox (fact, subject, payload, written_at, traceparent) values ($1, $2, $3, $4, $5)";
 /// What stands before the subject of a row that was set aside.
 const REFUSED: &str = "refused.";
 const OFFER_AGAIN: &str =
     "update outbox set subject = substr(subject, 9) where starts_with(subject, 'refused.')";
 /// How much lies in the outbox, counted no further than a number that says enough.
 const MEASURE: &str = "select count(*) filter (where not starts_with(subject, 'refused.')), \
-    count(*) filter (where starts_with(subject, 'refused.')) \
-    from (select subject from outbox limit 100000) as lying";
+    count(*) filter (where starts_with(subject, 'refused.')), \
+    greatest(0, coalesce(extract(epoch from now() - \
+        min(written_at) filter (where not starts_with(subject, 'refused.'))), 0))::float8 \
+    from (select subject, written_at from outbox limit 100000) as lying";
 /// How often the outbox is measured.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 /// The plan is made while the table is nearly empty and kept when it is not, so it is told to use the index. And
@@ -83,14 +90,16 @@ pub struct Facts {
     ids: Vec<uuid::Uuid>,
     subjects: Vec<&'static str>,
     payloads: Vec<String>,
+    parents: Vec<Option<String>>,
 }
 
 impl Facts {
-    /// Adds a fact.
+    /// Adds a fact, which belongs to the trace of the current span.
     pub fn push<F: Fact>(&mut self, fact: &F) -> Result<(), serde_json::Error> {
         self.payloads.push(serde_json::to_string(fact)?);
         self.ids.push(FactId::generate().as_uuid());
         self.subjects.push(F::SUBJECT);
+        self.parents.push(telemetry::parent(&Span::current()));
         Ok(())
     }
 
@@ -107,7 +116,7 @@ impl Facts {
     ) -> Result<(), tokio_postgres::Error> {
         if !self.is_empty() {
             let statement = client.prepare_cached(APPEND).await?;
-            client.execute(&statement, &[&self.ids, &self.subjects, &self.payloads]).await?;
+            client.execute(&statement, &[&self.ids, &self.subjects, &self.payloads, &self.parents]).await?;
         }
         Ok(())
     }
@@ -125,8 +134,8 @@ impl Bell {
 }
 
 /// Relays the outbox of `pool`'s database to JetStream until `stop`; what is in it then is left for the next
-/// process. The gauge `livehouse_outbox_waiting` says how many facts wait, `livehouse_outbox_refused` how many were set
-/// aside.
+/// process. Metrics say how many facts wait and since when ([`metric::OUTBOX_WAITING`], [`metric::OUTBOX_LAG`]), and how many were
+/// set aside ([`metric::OUTBOX_REFUSED`]).
 pub async fn relay(pool: Pool, jetstream: jetstream::Context, bell: Bell, stop: CancellationToken) {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
     let mut looks = Looks::default();
@@ -136,7 +145,7 @@ pub async fn relay(pool: Pool, jetstream: jetstream::Context, bell: Bell, stop: 
         upkeep.run(&pool, started).await;
         let pause = match relay_batch(&pool, &jetstream, looks.next_after(started)).await {
             Ok(batch) => {
-                metrics::counter!("livehouse_outbox_published_total").increment(batch.published);
+                telemetry::count(&metric::OUTBOX_PUBLISHED, batch.published, &[]);
                 looks.taken(&batch);
                 if batch.failed == 0 {
                     backoff.reset();
@@ -147,7 +156,7 @@ pub async fn relay(pool: Pool, jetstream: jetstream::Context, bell: Bell, stop: 
                 }
             }
             Err(error) => {
-                metrics::counter!("livehouse_outbox_failures_total").increment(1);
+                telemetry::count(&metric::OUTBOX_FAILURES, 1, &[]);
                 tracing::warn!(
                     error = format!("{error:#}"),
                     "facts wait in the outbox: they could not be published"
@@ -219,8 +228,9 @@ impl Upkeep {
             }
         }
         let row = connection.query_one(&connection.prepare_cached(MEASURE).await?, &[]).await?;
-        metrics::gauge!("livehouse_outbox_waiting").set(row.get::<_, i64>(0) as f64);
-        metrics::gauge!("livehouse_outbox_refused").set(row.get::<_, i64>(1) as f64);
+        telemetry::set(&metric::OUTBOX_WAITING, row.get::<_, i64>(0) as f64, &[]);
+        telemetry::set(&metric::OUTBOX_REFUSED, row.get::<_, i64>(1) as f64, &[]);
+        telemetry::set(&metric::OUTBOX_LAG, row.get::<_, f64>(2), &[]);
         Ok(())
     }
 }
@@ -293,7 +303,7 @@ async fn relay_batch(pool: &Pool, jetstream: &jetstream::Context, after: i64) ->
             // Nothing could be told: the broker is away, and the rows keep their places.
             return Err(error);
         }
-        metrics::counter!("livehouse_outbox_failures_total").increment(1);
+        telemetry::count(&metric::OUTBOX_FAILURES, 1, &[]);
         let (facts, error) = (batch.failed, format!("{error:#}"));
         tracing::warn!(facts, error, "some facts could not be published and wait behind the others");
     }
@@ -311,7 +321,8 @@ async fn put_back(
     let payload: &str = row.get("payload");
     let written_at: jiff::Timestamp = row.get("written_at");
     let statement = transaction.prepare_cached(PUT_BACK).await?;
-    transaction.execute(&statement, &[&fact, &subject, &payload, &written_at]).await?;
+    let parent: Option<&str> = row.get("traceparent");
+    transaction.execute(&statement, &[&fact, &subject, &payload, &written_at, &parent]).await?;
     Ok(())
 }
 
@@ -328,7 +339,7 @@ async fn set_aside(
         fact.id = %fact, fact.subject = subject, payload_bytes, error,
         "the broker can never take this fact: it is set aside in the outbox and offered again when a relay starts"
     );
-    metrics::counter!("livehouse_outbox_refused_total").increment(1);
+    telemetry::count(&metric::OUTBOX_REFUSALS, 1, &[]);
     put_back(transaction, row, &format!("{REFUSED}{subject}")).await
 }
 
@@ -386,12 +397,13 @@ async fn publish(jetstream: &jetstream::Context, rows: &[Row]) -> Vec<Told> {
     let mut sent = Vec::with_capacity(rows.len());
     for row in rows {
         let subject: &str = row.get("subject");
+        let span = publishing(row);
         let sending = if is_subject_of_facts(subject) {
-            Some(timeout_at(deadline, send(jetstream, row)).await)
+            Some(timeout_at(deadline, send(jetstream, row, &span)).instrument(span.clone()).await)
         } else {
             None
         };
-        sent.push(async move {
+        let acknowledged = async move {
             match sending {
                 None => Told::Refused(anyhow::anyhow!("'{subject}' is no subject of facts")),
                 Some(Err(_)) => late(),
@@ -404,17 +416,37 @@ async fn publish(jetstream: &jetstream::Context, rows: &[Row]) -> Vec<Told> {
                     }
                 }
             }
-        });
+        };
+        sent.push(acknowledged.instrument(span));
     }
     join_all(sent).await
 }
 
-async fn send(jetstream: &jetstream::Context, row: &Row) -> Result<PublishAckFuture, PublishError> {
+/// The span of publishing a fact: in the trace of what wrote it.
+fn publishing(row: &Row) -> Span {
+    let span = tracing::debug_span!(
+        parent: None, "publish", otel.kind = "producer", messaging.system = "nats",
+        messaging.operation.name = "publish", messaging.destination.name = row.get::<_, &str>("subject"),
+        fact.id = %FactId::from_uuid(row.get("fact")), trace_id = Empty,
+    );
+    telemetry::continued(span, row.get("traceparent"))
+}
+
+async fn send(
+    jetstream: &jetstream::Context,
+    row: &Row,
+    span: &Span,
+) -> Result<PublishAckFuture, PublishError> {
     let fact = FactId::from_uuid(row.get("fact")).to_string();
     let mut headers = HeaderMap::new();
     // The stream drops a second message of the same id: a crash before our commit publishes twice.
     headers.insert(async_nats::header::NATS_MESSAGE_ID, fact.as_str());
     headers.insert(FACT_ID_HEADER, fact.as_str());
+    // Without spans here the trace goes on behind this all the same.
+    if let Some(parent) = row.get::<_, Option<&str>>("traceparent") {
+        headers.insert(telemetry::HEADER, parent);
+    }
+    telemetry::into_headers(span, &mut headers);
     let subject: String = row.get("subject");
     let payload: String = row.get("payload");
     jetstream.publish_with_headers(subject, headers, payload.into()).await

@@ -4,8 +4,11 @@ use std::fmt::Display;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use livehouse_contract::metric;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::telemetry;
 
 /// Tasks that run until the process stops. One that ends before, by a panic or because it gave up, leaves a process
 /// that looks alive and does half its work: that is logged as an error and stops the whole process in order, so that
@@ -47,6 +50,7 @@ impl Tasks {
     where
         F: Future<Output: Outcome> + Send + 'static,
     {
+        telemetry::count(&metric::TASKS_FAILED, 0, &[telemetry::label("task", name)]);
         let tasks = self.clone();
         let running = tokio::spawn(task);
         tokio::spawn(async move {
@@ -79,7 +83,7 @@ impl Tasks {
         }
         let reason = reason.unwrap_or_else(|| "it gave no reason".to_owned());
         tracing::error!(task = name, reason, is_early, "a task of this process ended by itself");
-        metrics::counter!("livehouse_tasks_failed_total", "task" => name).increment(1);
+        telemetry::count(&metric::TASKS_FAILED, 1, &[telemetry::label("task", name)]);
         if is_early {
             self.failed
                 .lock()

@@ -35,7 +35,7 @@ impl Place {
 
 /// What the process's metrics say under this name.
 fn metric(name: &str) -> f64 {
-    let text = telemetry::metrics().render();
+    let text = telemetry::page();
     let line = text.lines().find(|line| line.split([' ', '{']).next() == Some(name));
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
 }
@@ -43,7 +43,6 @@ fn metric(name: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_broker_can_never_take_is_set_aside_complete_and_the_rest_goes_on() {
     let place = Place::open().await;
-    telemetry::metrics();
     let large = "x".repeat(2 * 1024 * 1024);
     place.write(&["first", &large, "second"]).await;
     let no_subject =
@@ -62,7 +61,7 @@ async fn what_the_broker_can_never_take_is_set_aside_complete_and_the_rest_goes_
     .await;
     let complete = "select count(*) from outbox where length(payload) > 2 * 1024 * 1024";
     assert_eq!(place.number(complete).await, 1, "the payload is not complete any more");
-    assert!(metric("livehouse_outbox_refused_total") >= 2.0);
+    assert!(metric("livehouse_outbox_refusals_total") >= 2.0);
     wait_until("the measure of the outbox", PATIENCE, || async {
         let refused = metric("livehouse_outbox_refused");
         if refused >= 2.0 { Ok(()) } else { Err(format!("{refused}")) }
@@ -102,7 +101,6 @@ async fn facts_written_while_the_broker_is_away_wait_and_leave_when_it_is_back()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_without_a_database_waits_however_often_the_bell_rings() {
     let place = Place::open().await;
-    telemetry::metrics();
     place.world.postgres().kill().await;
     let (bell, _stop) = place.relay();
     let before = metric("livehouse_outbox_failures_total");

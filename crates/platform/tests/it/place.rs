@@ -19,7 +19,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const TABLES: &str = "\
     create table outbox (number bigint generated always as identity primary key, fact uuid not null, \
-        subject text not null, payload text not null, written_at timestamptz not null default now()); \
+        subject text not null, payload text not null, written_at timestamptz not null default now(), traceparent text); \
     create table lease (key text primary key, holder text, epoch bigint not null default 0, \
         expires_at timestamptz not null default '-infinity'); \
     create table lease_replica (replica text primary key, seen_until timestamptz not null); \

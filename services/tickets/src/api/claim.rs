@@ -5,8 +5,11 @@ use std::sync::Arc;
 use futures::StreamExt;
 use livehouse_contract::path;
 use livehouse_contract::request::{CLAIM_HOLD, ClaimHold, ClaimHoldAnswer, ClaimedHold};
+use livehouse_platform::telemetry;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::Context;
 use crate::domain::command::{Command, Outcome};
@@ -32,7 +35,9 @@ pub async fn serve(
         let Some(reply) = message.reply else { continue };
         let place = places.clone().acquire_owned().await?;
         let (client, context) = (client.clone(), context.clone());
-        tokio::spawn(async move {
+        let span = tracing::debug_span!(parent: None, "claim", otel.kind = "server", trace_id = Empty);
+        let span = telemetry::continued(span, telemetry::of_headers(message.headers.as_ref()));
+        let answering = async move {
             let answer = answer(&context, &message.payload).await;
             drop(place);
             let sent = match serde_json::to_vec(&answer) {
@@ -42,7 +47,8 @@ pub async fn serve(
             if let Err(error) = sent {
                 tracing::warn!(error = format!("{error:#}"), "a claim could not be answered");
             }
-        });
+        };
+        tokio::spawn(answering.instrument(span));
     }
 }
 

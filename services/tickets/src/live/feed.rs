@@ -9,7 +9,8 @@ use futures::StreamExt;
 use livehouse_contract::fact::Fact;
 use livehouse_contract::fact::tickets::{HoldsChanged, HoldsEnded, HoldsSold};
 use livehouse_contract::id::{EventId, HoldId};
-use livehouse_contract::path;
+use livehouse_contract::{metric, path};
+use livehouse_platform::telemetry;
 use res_service::Service;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +67,12 @@ impl Views {
             anyhow::bail!("event {event} is not in the catalogue")
         };
         let view = Arc::new(Mutex::new(EventView::new(event.clone())));
-        self.views.write().unwrap_or_else(PoisonError::into_inner).insert(event.row.id, view.clone());
+        let known =
+            self.views.write().unwrap_or_else(PoisonError::into_inner).insert(event.row.id, view.clone());
+        if known.is_none() {
+            telemetry::count(&metric::LIVE_ACQUIRED, 1, &[]);
+            telemetry::add(&metric::LIVE_OWNED, 1, &[]);
+        }
         let numbers: Vec<SectionNumber> = (0..event.layout.section_count()).collect();
         let states =
             store::load(&self.pool, event.row.number, &numbers, 0..event.layout.index.seat_count()).await?;
@@ -79,7 +85,9 @@ impl Views {
 
     /// Forgets the view of an event that another replica owns now.
     pub fn close(&self, event: EventId) {
-        self.views.write().unwrap_or_else(PoisonError::into_inner).remove(&event);
+        if self.views.write().unwrap_or_else(PoisonError::into_inner).remove(&event).is_some() {
+            telemetry::add(&metric::LIVE_OWNED, -1, &[]);
+        }
     }
 
     /// Takes over a changed event.
@@ -251,7 +259,7 @@ pub async fn compare(views: Arc<Views>, service: Service, stop: CancellationToke
         committed_before = committed.into_iter().map(|(event, number, seq)| ((event, number), seq)).collect();
         for (event, numbers) in lagging {
             let numbers: Vec<SectionNumber> = numbers.into_iter().collect();
-            metrics::counter!("livehouse_live_sections_reread_total").increment(numbers.len() as u64);
+            telemetry::count(&metric::SECTIONS_REREAD, numbers.len() as u64, &[]);
             match views.reload(event, &numbers).await {
                 Ok(changed) => refresh(&service, &views, event, &changed),
                 Err(error) => {

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
+use livehouse_contract::metric;
 use livehouse_platform::retry::Backoff;
+use livehouse_platform::telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Inventory;
@@ -42,7 +44,7 @@ async fn sweep(pool: &Pool, inventory: &Inventory, seed: i64) -> anyhow::Result<
     let found = overdue.len();
     if found > 0 {
         let cleared = inventory.expire(overdue).await?;
-        metrics::counter!("livehouse_holds_expired_total").increment(cleared as u64);
+        telemetry::count(&metric::HOLDS_EXPIRED, cleared as u64, &[]);
     }
     Ok(found)
 }

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::{self, object_store};
+use async_nats::jetstream;
 use deadpool_postgres::Pool;
 use livehouse_contract::path::LAYOUT_BUCKET;
+use livehouse_platform::bus::storage;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
@@ -15,11 +16,12 @@ use crate::store::catalogue as store;
 /// How often to look for layouts that are not in the bucket yet.
 const INTERVAL: Duration = Duration::from_millis(700);
 
-/// Puts missing layouts into the bucket until `stop`. Several replicas may do it: the content is the same.
+/// Puts missing layouts into the bucket, which has at least `replicas` copies, until `stop`. Several replicas may do it: the content is the same.
 pub async fn run(
     catalogue: Arc<Catalogue>,
     pool: Pool,
     jetstream: jetstream::Context,
+    replicas: u8,
     stop: CancellationToken,
 ) {
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -33,7 +35,7 @@ pub async fn run(
         let wanted: HashSet<String> =
             catalogue.events().iter().map(|event| event.row.layout.clone()).collect();
         for hash in wanted.difference(&kept.clone()) {
-            match keep(&pool, &jetstream, hash).await {
+            match keep(&pool, &jetstream, replicas, hash).await {
                 Ok(()) => {
                     kept.insert(hash.clone());
                 }
@@ -45,14 +47,8 @@ pub async fn run(
     }
 }
 
-async fn keep(pool: &Pool, jetstream: &jetstream::Context, hash: &str) -> anyhow::Result<()> {
-    let bucket = match jetstream.get_object_store(LAYOUT_BUCKET).await {
-        Ok(bucket) => bucket,
-        Err(_) => {
-            let config = object_store::Config { bucket: LAYOUT_BUCKET.to_owned(), ..Default::default() };
-            jetstream.create_object_store(config).await?
-        }
-    };
+async fn keep(pool: &Pool, jetstream: &jetstream::Context, replicas: u8, hash: &str) -> anyhow::Result<()> {
+    let bucket = storage::bucket(jetstream, LAYOUT_BUCKET, replicas).await?;
     if bucket.info(hash).await.is_err() {
         let document = store::layout_document(pool, hash).await?;
         bucket.put(hash, &mut document.as_slice()).await?;
