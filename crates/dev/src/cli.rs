@@ -39,8 +39,19 @@ pub(crate) enum Command {
     Deploy(DeployOptions),
     /// Secrets of a swarm: make them, list them, renew them while they are used.
     Secrets(SecretsOptions),
+    /// A swarm of three nodes on this machine, and its drills: `up`, `test`, `status`, `docker`, `down`. Needs root.
+    #[command(disable_help_flag = true)]
+    Swarm(SwarmOptions),
     /// Check what this machine has and what it lacks. Exit code 1 when something needed is missing.
     Doctor(DoctorOptions),
+}
+
+/// Options of `swarm`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SwarmOptions {
+    /// What the swarm is told; `--help` lists it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(crate) rest: Vec<OsString>,
 }
 
 /// Options of `up`.

@@ -14,6 +14,7 @@ mod lint;
 mod logs;
 mod secrets;
 mod signals;
+mod swarm;
 mod terminal;
 mod testing;
 mod up;
@@ -47,6 +48,7 @@ pub fn run() -> ExitCode {
             Command::Lint(options) => lint::run(options, &terminal).await,
             Command::Deploy(options) => Box::pin(deploy::run(options, &terminal)).await,
             Command::Secrets(options) => Box::pin(secrets::run(options, &terminal)).await,
+            Command::Swarm(options) => swarm::run(options, &terminal).await,
             Command::Doctor(options) => doctor::run(options, &terminal).await,
         };
         done.unwrap_or_else(|error| {

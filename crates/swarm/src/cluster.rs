@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use futures::future::try_join_all;
 
 use crate::{network, node::Node};
@@ -50,11 +50,6 @@ impl Cluster {
     /// The node of this number, from 1.
     pub(crate) fn node(&self, number: u8) -> &Node {
         &self.nodes[usize::from(number) - 1]
-    }
-
-    /// The node of this host name.
-    pub(crate) fn named(&self, name: &str) -> anyhow::Result<&Node> {
-        self.nodes.iter().find(|node| node.name() == name).with_context(|| format!("there is no node {name}"))
     }
 
     /// The first node that answers: where to ask about the swarm while one is away.

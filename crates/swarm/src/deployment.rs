@@ -69,15 +69,8 @@ impl Deployment {
         }
     }
 
-    /// The same with one variable changed.
-    pub(crate) fn with(&self, name: &str, value: &str) -> Deployment {
-        let mut changed = self.clone();
-        changed.variables.insert(name.to_string(), value.to_string());
-        changed
-    }
-
     /// The same from another folder: with other files.
-    pub(crate) fn from_folder(&self, root: &Path) -> Deployment {
+    pub(crate) fn with_folder(&self, root: &Path) -> Deployment {
         Deployment { root: root.to_path_buf(), ..self.clone() }
     }
 

@@ -9,8 +9,6 @@ use crate::command::{QUICK, program, run};
 const BRIDGE: &str = "livehouse0";
 /// This machine's address on it.
 pub(crate) const HOST: &str = "10.77.0.254";
-/// All addresses on it.
-pub(crate) const SUBNET: &str = "10.77.0.0/24";
 
 /// A node's address on the bridge.
 pub(crate) fn address(node: u8) -> String {

@@ -145,20 +145,6 @@ impl Node {
         engine.spawn().context("cannot start an engine: run nsenter")
     }
 
-    /// Asks the engine to end, as a shutdown of its machine would, and waits until all of it is gone.
-    pub(crate) async fn shut_down(&self) -> anyhow::Result<()> {
-        let engine =
-            fs::read_to_string(self.folder.join("pid")).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
-        if let Some(pid) = engine.filter(|pid| self.processes().contains(pid)) {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGTERM)?;
-            let until = Instant::now() + STOP_DEADLINE;
-            while self.processes().contains(&pid) && Instant::now() < until {
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-        self.kill_all().await
-    }
-
     /// The power fails: its cable is dead and every process of it is gone, without a word to anybody.
     pub(crate) async fn power_off(&self) -> anyhow::Result<()> {
         network::plug(self.number, false).await?;

@@ -91,7 +91,7 @@ pub(super) async fn a_changed_configuration_rolls_out(swarm: &Swarm) -> anyhow::
     ensure!(text.contains("stsSeconds: 31536000"), "{} has no stsSeconds to change", file.display());
     std::fs::write(&file, text.replace("stsSeconds: 31536000", "stsSeconds: 31536001"))?;
     let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
-    swarm.deployment.from_folder(&copy).deploy(&swarm.cluster, "edge").await?;
+    swarm.deployment.with_folder(&copy).deploy(&swarm.cluster, "edge").await?;
     shows(swarm, "31536001").await?;
     swarm.deployment.deploy(&swarm.cluster, "edge").await?;
     shows(swarm, "31536000").await?;

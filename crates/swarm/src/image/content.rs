@@ -63,14 +63,8 @@ impl Content {
                 Ok(changes(&[UNPRIVILEGED, &label(service)]))
             }
             Content::Entry => Ok(changes(&[UNPRIVILEGED, "CMD [\"/entry\", \"pages\", \":8080\"]"])),
-            Content::NatsServer => {
-                let server = Part::NatsServer.ensure_in(workspace, &crate::say::line)?;
-                self.go(tree, &server.path, "nats-server")
-            }
-            Content::Resgate => {
-                let gateway = Part::Resgate.ensure_in(workspace, &crate::say::line)?;
-                self.go(tree, &gateway.path, "resgate")
-            }
+            Content::NatsServer => self.go(tree, &part(Part::NatsServer, workspace)?, "nats-server"),
+            Content::Resgate => self.go(tree, &part(Part::Resgate, workspace)?, "resgate"),
             Content::Traefik => {
                 tree.executable(&programs::go(workspace, "traefik").await?, "/usr/local/bin/traefik")?;
                 Ok(changes(&[PATH, "ENTRYPOINT [\"/usr/local/bin/traefik\"]"]))
@@ -88,11 +82,11 @@ impl Content {
                 Ok(changes(&[PATH, "ENTRYPOINT [\"/usr/local/bin/oauth2-proxy\"]"]))
             }
             Content::Loki => {
-                tree.executable(&programs::go(workspace, "loki").await?, "/usr/bin/loki")?;
+                tree.executable(&part(Part::Loki, workspace)?, "/usr/bin/loki")?;
                 tree.folder("/loki", 10_001, 0o700)?;
                 Ok(changes(&["ENTRYPOINT [\"/usr/bin/loki\"]"]))
             }
-            Content::Collector => self.go(tree, &programs::collector(workspace).await?, "otelcol"),
+            Content::Collector => self.go(tree, &part(Part::Otelcol, workspace)?, "otelcol"),
             Content::Prometheus => prometheus(tree, workspace).await,
             Content::Postgres => postgres(tree, workspace).await,
             Content::KeyValueServer => key_value_server(tree).await,
@@ -109,6 +103,11 @@ impl Content {
     }
 }
 
+/// A program that the native sale and its tests have too.
+fn part(part: Part, workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    Ok(part.ensure_in(workspace, &crate::say::line)?.path)
+}
+
 fn changes(lines: &[&str]) -> Vec<String> {
     lines.iter().map(ToString::to_string).collect()
 }
@@ -120,7 +119,7 @@ fn label(name: &str) -> String {
 }
 
 async fn prometheus(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
-    let program = programs::go(workspace, "prometheus").await?;
+    let program = part(Part::Prometheus, workspace)?;
     tree.executable(&program, "/usr/local/bin/prometheus")?;
     tree.shell().await?;
     tree.folder("/data", 10_001, 0o700)?;

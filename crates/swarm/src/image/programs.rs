@@ -72,24 +72,6 @@ pub(crate) async fn go(workspace: &Workspace, name: &str) -> anyhow::Result<Path
     Ok(place.join(name))
 }
 
-/// The collector with the parts of `stack/images/otelcol/manifest.yaml`.
-pub(crate) async fn collector(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let manifest = workspace.root().join("stack/images/otelcol/manifest.yaml");
-    let place = place(workspace, "otelcol", &[&manifest])?;
-    once("otelcol: building it from its sources, once", &place, async |to: &Path| {
-        fs::copy(&manifest, to.join("manifest.yaml"))?;
-        let builder = format!("go.opentelemetry.io/collector/cmd/builder@v{}", pinned("OTELCOL_VERSION"));
-        let mut build = program("go", ["run", &builder, "--config", "manifest.yaml"]);
-        build.current_dir(to).env("CGO_ENABLED", "0");
-        run(&mut build, BUILD_DEADLINE).await?;
-        fs::rename(to.join("build/otelcol"), to.join("otelcol"))?;
-        fs::remove_dir_all(to.join("build"))?;
-        Ok(())
-    })
-    .await?;
-    Ok(place.join("otelcol"))
-}
-
 /// The probe and starter that images without a shell carry.
 pub(crate) async fn entry(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let sources = workspace.root().join("stack/images/entry");
