@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
-use anyhow::Context;
-use reqwest::{Client, Response, Version, header, redirect::Policy};
+use hyper::header;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
+use self::https::{Answer, Client};
 use crate::{deploy::Progress, engine::Engine};
 
-const ANSWER_SECONDS_MAX: u64 = 5;
+mod https;
+
 /// The edge asks the swarm every few seconds, and asks a new task itself before it sends anybody there.
 const WELL_SECONDS_MAX: u64 = 45;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ impl Smoke {
     /// # Errors
     /// When no TLS client can be made.
     pub async fn probe(&self, progress: &mut dyn Progress) -> anyhow::Result<Vec<Probed>> {
-        let client = self.client()?;
+        let client = Client::of(&self.domain, self.address, self.any_certificate)?;
         let mut probed = Vec::new();
         for what in [PAGE, API, LIVE] {
             let started = Instant::now();
@@ -88,40 +89,28 @@ impl Smoke {
         Ok(probed)
     }
 
-    fn client(&self) -> anyhow::Result<Client> {
-        // Another part of the program may have chosen one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .timeout(Duration::from_secs(ANSWER_SECONDS_MAX))
-            .redirect(Policy::none())
-            .http1_only()
-            .pool_max_idle_per_host(0)
-            .tls_danger_accept_invalid_certs(self.any_certificate);
-        if let Some(address) = self.address {
-            builder = builder.resolve(&self.domain, address);
-        }
-        builder.build().context("cannot make a TLS client")
-    }
-
     async fn once(&self, client: &Client, what: &'static str) -> Result<String, String> {
-        let port = self.address.map_or(443, |address| address.port());
-        let url = |path: &str| format!("https://{}:{port}{path}", self.domain);
-        match what {
-            PAGE => page(client.get(url("/")).send().await.map_err(causes)?).await,
-            API => {
-                api(client.get(url("/api/tickets/nothing/of/this/name")).send().await.map_err(causes)?).await
-            }
+        let asked = match what {
+            PAGE => client.get("/", &[]).await,
+            API => client.get("/api/tickets/nothing/of/this/name", &[]).await,
             _ => {
-                let request = client
-                    .get(url("/live"))
-                    .version(Version::HTTP_11)
-                    .header(header::ORIGIN, format!("https://{}", self.domain))
-                    .header(header::CONNECTION, "Upgrade")
-                    .header(header::UPGRADE, "websocket")
-                    .header(header::SEC_WEBSOCKET_VERSION, "13")
-                    .header(header::SEC_WEBSOCKET_KEY, "bGl2ZWhvdXNlLXNtb2tlIQ==");
-                live(&request.send().await.map_err(causes)?)
+                let origin = format!("https://{}", self.domain);
+                let headers = [
+                    (header::ORIGIN, origin.as_str()),
+                    (header::CONNECTION, "Upgrade"),
+                    (header::UPGRADE, "websocket"),
+                    (header::SEC_WEBSOCKET_VERSION, "13"),
+                    (header::SEC_WEBSOCKET_KEY, "bGl2ZWhvdXNlLXNtb2tlIQ=="),
+                ];
+                client.get("/live", &headers).await
             }
+        };
+        // With its causes: the first line alone says only that it failed.
+        let answer = asked.map_err(|error| format!("{error:#}"))?;
+        match what {
+            PAGE => page(&answer),
+            API => api(&answer),
+            _ => live(&answer),
         }
     }
 }
@@ -130,19 +119,18 @@ const PAGE: &str = "the site answers over TLS";
 const API: &str = "errors of the API come through as they are";
 const LIVE: &str = "a WebSocket opens";
 
-async fn page(answer: Response) -> Result<String, String> {
-    let status = answer.status();
-    let text = answer.text().await.map_err(causes)?;
+fn page(answer: &Answer) -> Result<String, String> {
+    let status = answer.status;
+    let text = String::from_utf8_lossy(&answer.body);
     if status.is_success() && text.to_lowercase().contains("<html") {
         return Ok(format!("{status}, {} bytes", text.len()));
     }
     Err(format!("/ answers {status}, {} bytes", text.len()))
 }
 
-async fn api(answer: Response) -> Result<String, String> {
-    let status = answer.status();
-    let text = answer.text().await.map_err(causes)?;
-    let code = serde_json::from_str::<serde_json::Value>(&text)
+fn api(answer: &Answer) -> Result<String, String> {
+    let status = answer.status;
+    let code = serde_json::from_slice::<serde_json::Value>(&answer.body)
         .ok()
         .and_then(|value| Some(value.get("code")?.as_str()?.to_string()));
     match code {
@@ -154,18 +142,7 @@ async fn api(answer: Response) -> Result<String, String> {
     }
 }
 
-fn live(answer: &Response) -> Result<String, String> {
-    let status = answer.status();
+fn live(answer: &Answer) -> Result<String, String> {
+    let status = answer.status;
     if status.as_u16() == 101 { Ok(status.to_string()) } else { Err(format!("/live answers {status}")) }
-}
-
-/// An error with its causes: the first line alone says only that it failed.
-fn causes(error: reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    text
 }
