@@ -207,16 +207,31 @@ impl Deployment {
     /// A stack as it would be deployed.
     ///
     /// # Errors
-    /// When the client refuses the files: a variable that is not set, a key it does not know.
+    /// When the client refuses the files: a variable that is not set, a key it does not know. When an overlay would
+    /// close a port.
     pub async fn render(&self, stack: &str, environment: &Environment) -> anyhow::Result<Rendered> {
         let folder = self.root.join("stack");
         let base = format!("{stack}.yml");
         let overlays = self.overlays.iter().filter_map(|overlay| overlay_for(overlay, stack));
         let files: Vec<String> = overlays.map(|file| file.to_string_lossy().into_owned()).collect();
         let mut arguments = vec!["stack", "config", "--compose-file", &base];
+        let text = self.engine.run(&arguments, &folder, environment.variables(), None).await?;
+        let base = Rendered::read(stack, text)?;
+        if files.is_empty() {
+            return Ok(base);
+        }
         files.iter().for_each(|file| arguments.extend(["--compose-file", file]));
         let text = self.engine.run(&arguments, &folder, environment.variables(), None).await?;
-        Rendered::read(stack, text)
+        let whole = Rendered::read(stack, text)?;
+        let lost = base.ports_lost_in(&whole);
+        anyhow::ensure!(
+            lost.is_empty(),
+            "with {} these ports would no longer be published: {}; of a service that an overlay names, Docker keeps one of \
+             two ports with the same number: take the service out of the overlay",
+            files.join(" and "),
+            lost.join(", ")
+        );
+        Ok(whole)
     }
 
     /// All secrets and networks that are not there.

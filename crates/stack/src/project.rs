@@ -70,6 +70,17 @@ pub struct Service<'a> {
     pub raw: &'a Node,
 }
 
+/// A file that changes a stack: `stack/overlays/WHERE/NAME.yml`.
+#[derive(Debug, Clone)]
+pub struct Overlay {
+    /// The stack that it is laid over, such as `edge`.
+    pub stack: String,
+    /// The file.
+    pub file: File,
+    /// Its content.
+    pub root: Node,
+}
+
 /// What the edge is told by files.
 #[derive(Debug, Clone)]
 pub struct Edge {
@@ -88,6 +99,8 @@ pub struct Project {
     pub root: PathBuf,
     /// The stacks, in the order of [`STACKS`].
     pub stacks: Vec<Stack>,
+    /// What is laid over them, of every folder of `stack/overlays`.
+    pub overlays: Vec<Overlay>,
     /// Traefik's files.
     pub edge: Edge,
     /// `stack/networks.sh`.
@@ -128,6 +141,7 @@ impl Project {
         Ok(Project {
             root: root.to_path_buf(),
             stacks,
+            overlays: overlays(root)?,
             edge: Edge { file, fixed, dynamic },
             networks,
             versions,
@@ -280,6 +294,24 @@ fn read(root: &Path, name: &str) -> Result<File, Error> {
     let path = root.join(name);
     let text = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
     Ok(File { name: name.to_string(), text })
+}
+
+/// Every file of an overlay that belongs to a stack; a project may have none.
+fn overlays(root: &Path) -> Result<Vec<Overlay>, Error> {
+    let Ok(folders) = fs::read_dir(root.join("stack/overlays")) else { return Ok(Vec::new()) };
+    let mut folders: Vec<PathBuf> = folders.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    folders.sort();
+    let mut found = Vec::new();
+    for folder in folders.iter().filter_map(|folder| folder.file_name()?.to_str()) {
+        for stack in STACKS {
+            let name = format!("stack/overlays/{folder}/{stack}.yml");
+            if root.join(&name).exists() {
+                let file = read(root, &name)?;
+                found.push(Overlay { stack: stack.to_string(), root: parse(&file, root)?, file });
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn parse(file: &File, root: &Path) -> Result<Node, Error> {

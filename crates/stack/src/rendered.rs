@@ -40,6 +40,24 @@ impl Rendered {
         entries.map(|(key, node)| node.text_at(&["name"]).unwrap_or(key).to_string()).collect()
     }
 
+    /// Ports that are published here and not in `other`, as `traefik 443/tcp`.
+    pub fn ports_lost_in(&self, other: &Rendered) -> Vec<String> {
+        let kept = other.published();
+        self.published().into_iter().filter(|port| !kept.contains(port)).collect()
+    }
+
+    fn published(&self) -> BTreeSet<String> {
+        let mut published = BTreeSet::new();
+        for (name, node) in self.entries("services") {
+            for port in node.get("ports").map_or(&[][..], Node::items) {
+                let number = port.text_at(&["published"]).unwrap_or("a port of its own choice");
+                let protocol = port.text_at(&["protocol"]).unwrap_or("tcp");
+                published.insert(format!("{name} {number}/{protocol}"));
+            }
+        }
+        published
+    }
+
     /// The groups of services to be deployed one after the other. Members of a cluster are a group each, but only when
     /// one of the cluster runs already: a new cluster starts together. All others are the last group.
     pub fn waves(&self, running: &BTreeSet<String>) -> Vec<Vec<String>> {
@@ -154,5 +172,16 @@ secrets:
     fn what_must_be_there_is_named() {
         assert_eq!(rendered().needed("secrets"), ["own_v1"]);
         assert_eq!(rendered().needed("networks"), ["livehouse_bus"]);
+    }
+
+    #[test]
+    fn a_port_that_an_overlay_closes_is_noticed() {
+        let of = |ports: &str| {
+            Rendered::read("edge", format!("services:\n  traefik:\n    ports:\n{ports}")).unwrap()
+        };
+        let udp = "    - mode: host\n      target: 443\n      published: 443\n      protocol: udp\n";
+        let base = of(&format!("    - mode: host\n      target: 443\n      published: 443\n{udp}"));
+        assert_eq!(base.ports_lost_in(&of(udp)), ["traefik 443/tcp"]);
+        assert_eq!(base.ports_lost_in(&base), Vec::<String>::new());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use livehouse_parts::{Workspace, pinned};
 use livehouse_stack::{
     deploy::{self, Outcome, Progress},
     engine::Engine,
+    smoke::Smoke,
 };
 
 use crate::{
@@ -18,13 +20,16 @@ use crate::{
     cluster::Cluster,
     command::{program, run},
     image::Tags,
-    registry, say,
+    network, registry, say,
 };
 
 /// Images that other registries than the public one have.
 const ELSEWHERE: [&str; 1] = ["OAUTH2_PROXY_IMAGE"];
-/// What one wave of services may take until it is what it should be.
-const WAVE_SECONDS_MAX: u64 = 240;
+/// What one wave of services may take until it is what it should be. Three doors, one after the other, each with people at
+/// it who are given time to leave, take four to five minutes.
+const WAVE_SECONDS_MAX: u64 = 420;
+/// How long the sale may need until it is well as seen from outside.
+const WELL_SECONDS_MAX: u64 = 60;
 
 /// How stacks get onto the swarm.
 #[derive(Debug, Clone)]
@@ -35,9 +40,9 @@ pub(crate) struct Deployment {
 }
 
 /// What a deployment waits for is said when it fails, and not on the way.
-struct Quiet;
+pub(crate) struct Told;
 
-impl Progress for Quiet {
+impl Progress for Told {
     fn begins(&mut self, what: &str) {
         say::line(&format!("    {what}"));
     }
@@ -114,10 +119,16 @@ impl Deployment {
         deployment.wave_seconds_max = WAVE_SECONDS_MAX;
         // A drill looks at what failed.
         deployment.takes_back = false;
-        let overlays = self.root.join("stack/overlays/small");
-        if overlays.is_dir() {
-            deployment.overlays.push(overlays);
+        for overlays in ["stack/overlays/small", "stack/overlays/drill"] {
+            deployment.overlays.push(self.root.join(overlays));
         }
+        let address = SocketAddr::from((network::address(1).parse::<Ipv4Addr>()?, 443));
+        deployment.smoke = Some(Smoke {
+            address: Some(address),
+            any_certificate: true,
+            seconds_max: WELL_SECONDS_MAX,
+            ..Smoke::of(DOMAIN)
+        });
         Ok(deployment)
     }
 
@@ -125,7 +136,7 @@ impl Deployment {
     pub(crate) async fn deploy(&self, cluster: &Cluster, stack: &str) -> anyhow::Result<()> {
         let deployment = self.library(cluster).await?;
         say::step(&format!("stack {stack}"), async {
-            let report = deployment.deploy(&[stack.to_string()], &mut Quiet).await?;
+            let report = deployment.deploy(&[stack.to_string()], &mut Told).await?;
             if report.outcome != Outcome::Done {
                 bail!("{:?}: {}", report.outcome, report.problems.join("\n  "));
             }

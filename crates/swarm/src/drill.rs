@@ -1,6 +1,7 @@
 //! The drills: one test each, by name, on a swarm with a running sale.
 
 use std::{
+    collections::HashMap,
     future::Future,
     pin::Pin,
     process::ExitCode,
@@ -20,11 +21,15 @@ mod browser;
 mod change;
 mod door;
 mod loss;
+mod secret;
 mod service;
+mod telemetry;
 mod whole;
 
-/// It only waits, so it begins with the others, and is asked how it was when its turn comes.
-const BESIDE: &str = "a_websocket_lives_for_ten_minutes";
+/// They mostly wait and touch nothing of the sale, so they begin with the others, and are asked how it was when their turn
+/// comes.
+const BESIDE: [&str; 2] =
+    ["a_websocket_lives_for_ten_minutes", "a_line_is_found_by_its_trace_and_an_alert_comes_and_goes"];
 
 /// All of it, with what comes before and after. Whatever is not done by then counts as failed.
 const DEADLINE: Duration = Duration::from_secs(40 * 60);
@@ -60,8 +65,10 @@ drills![
     door::a_task_that_dies_is_not_noticed_and_the_breaker_closes_again,
     change::tickets_scale_from_two_to_four_and_back,
     change::a_bad_image_rolls_back_by_itself,
-    change::a_changed_configuration_rolls_out,
+    telemetry::a_line_is_found_by_its_trace_and_an_alert_comes_and_goes,
+    secret::passwords_are_renewed_during_the_sale,
     door::a_websocket_lives_for_ten_minutes,
+    change::a_changed_configuration_rolls_out,
     change::every_service_is_updated_during_the_sale,
     loss::the_node_of_the_owner_is_lost,
     loss::the_node_of_the_nats_leader_is_lost,
@@ -109,11 +116,15 @@ async fn drill(chosen: &[Drill], options: &TestOptions) -> anyhow::Result<ExitCo
         let (swarm, run) = (swarm.clone(), drill.run);
         tokio::spawn(async move { run(&swarm).await })
     };
-    let mut beside = chosen.iter().find(|drill| drill.name == BESIDE).map(&begin);
+    let mut beside: HashMap<&str, _> = chosen
+        .iter()
+        .filter(|drill| BESIDE.contains(&drill.name))
+        .map(|drill| (drill.name, begin(drill)))
+        .collect();
     let mut results = Vec::new();
     for drill in chosen {
         let started = Instant::now();
-        let running = if drill.name == BESIDE { beside.take() } else { None }.unwrap_or_else(|| begin(drill));
+        let running = beside.remove(drill.name).unwrap_or_else(|| begin(drill));
         let done = running.await.context("it panicked").flatten();
         let took = say::duration(started.elapsed());
         match &done {

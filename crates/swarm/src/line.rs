@@ -30,7 +30,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpOptions {
     /// The stacks to deploy.
-    #[arg(long, value_delimiter = ',', default_values_t = ["bus", "data", "app", "edge", "identity", "observability"].map(str::to_owned))]
+    #[arg(long, value_delimiter = ',', default_values_t = ["bus", "data", "app", "edge"].map(str::to_owned))]
     pub(crate) stacks: Vec<String>,
 }
 

@@ -126,9 +126,11 @@ impl Node {
         }
         let log = File::options().create(true).append(true).open(self.folder.join("dockerd.log"))?;
         let folder = self.folder.display();
-        // Mounts of its own, with an empty /run: so each node has its own /var/run/docker.sock to be mounted by services.
+        // Mounts of its own, with an empty /run and its data where engines have theirs: so services can mount the socket and
+        // the logs of their own node.
         let script = format!(
-            "mount --make-rprivate / && mount -t tmpfs tmpfs /run && hostname {} && exec dockerd \
+            "mkdir -p /var/lib/docker {folder}/data && mount --make-rprivate / && mount -t tmpfs tmpfs /run && \
+             mount --bind {folder}/data /var/lib/docker && hostname {} && exec dockerd \
              --data-root {folder}/data --exec-root {folder}/exec --pidfile {folder}/pid \
              --host unix://{folder}/sock --host unix:///run/docker.sock --storage-driver overlay2 \
              --insecure-registry {registry} --registry-mirror http://{registry} --max-concurrent-downloads 2 --log-level warn",

@@ -4,6 +4,7 @@ use super::{Rule, Sink};
 use crate::{
     project::{Project, Service},
     quantity::seconds,
+    yaml::Node,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -27,6 +28,13 @@ pub(super) const RULES: &[Rule] = &[
         why: "The mesh hides the peer's address (rate limits see one client), forgets idle connections, and is refused together with dnsrr, which `docker stack config` does not say.",
         instead: "{target: 443, published: 443, mode: host}.",
         check: ingress,
+    },
+    Rule {
+        name: "overlay-port",
+        what: "An overlay does not name a service that publishes one port number for two protocols.",
+        why: "When Docker lays one file over another, it keeps one port of each number: 443/udp stays, 443/tcp is closed, and nothing says so.",
+        instead: "Leave the service out of the overlay; what must differ there can be a variable with a default.",
+        check: overlay_port,
     },
     Rule {
         name: "network-definition",
@@ -67,7 +75,7 @@ fn virtual_address(project: &Project, sink: &mut Sink<'_>) {
     }
 }
 
-fn ports(service: Service<'_>) -> &[crate::yaml::Node] {
+fn ports(service: Service<'_>) -> &[Node] {
     service.node.get("ports").map_or(&[][..], |node| node.items())
 }
 
@@ -84,6 +92,24 @@ fn ingress(project: &Project, sink: &mut Sink<'_>) {
     for service in project.services().filter(|service| service.stack.name == "edge") {
         for port in ports(service).iter().filter(|port| port.text_at(&["mode"]) != Some("host")) {
             sink.at_line(service, port.line, "ports", "the port goes through the mesh");
+        }
+    }
+}
+
+fn overlay_port(project: &Project, sink: &mut Sink<'_>) {
+    for overlay in &project.overlays {
+        let Some(stack) = project.stack(&overlay.stack) else { continue };
+        for (name, node) in overlay.root.get("services").map_or(&[][..], Node::entries) {
+            let Some(service) = stack.services().find(|service| service.name == name) else { continue };
+            let mut numbers: Vec<&str> =
+                ports(service).iter().filter_map(|port| port.text_at(&["published"])).collect();
+            let count = numbers.len();
+            numbers.sort_unstable();
+            numbers.dedup();
+            if numbers.len() < count {
+                let message = format!("{name} publishes a port number twice, and one of the two goes");
+                sink.file(&overlay.file, node.line, name, message);
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
 };
 
 const DEADLINE: Duration = Duration::from_secs(60);
+const SEVERAL: u32 = 12;
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
 /// The address in Traefik's log is that of who asked, and not one of the swarm's own.
@@ -79,13 +80,16 @@ pub(super) async fn too_many_requests_get_429_and_others_do_not_notice(
     ensure!(of(200) + of(429) == 600, "something else than 200 and 429: {counts:?}");
     // What was open before stays open, and is answered.
     watcher.get("tickets.events").await.context("a WebSocket that was open before the flood")?;
-    // Another door counts for itself; this one forgets.
+    // Another door counts for itself; this one forgets. One answer may be the only one: several say that it has forgotten.
     try_wait_until("the door lets this address in again", DEADLINE, || async {
-        match swarm.door().ask(1, "/api/tickets/events", &[]).await {
-            Ok(answer) if answer.status == 200 => Ok(()),
-            Ok(answer) => Err(answer.status.to_string()),
-            Err(error) => Err(format!("{error:#}")),
+        for _ in 0..SEVERAL {
+            match swarm.door().ask(1, "/api/tickets/events", &[]).await {
+                Ok(answer) if answer.status == 200 => {}
+                Ok(answer) => return Err(answer.status.to_string()),
+                Err(error) => return Err(format!("{error:#}")),
+            }
         }
+        Ok(())
     })
     .await
     .map_err(anyhow::Error::msg)?;
@@ -97,8 +101,9 @@ pub(super) async fn a_body_too_large_gets_413(swarm: &Swarm) -> anyhow::Result<S
     let file = crate::site::folder(&swarm.workspace).join("large-body");
     std::fs::write(&file, vec![b'x'; 1_100_000])?;
     let data = format!("@{}", file.display());
-    let large =
-        swarm.door().ask(1, "/api/tickets/events", &["--data-binary", &data, "--header", "Expect:"]).await?;
+    // Over HTTP/2 the answer comes with the end of the stream, before all was sent; curl 7 takes that for a failure.
+    let options = ["--http1.1", "--data-binary", &data, "--header", "Expect:"];
+    let large = swarm.door().ask(1, "/api/tickets/events", &options).await?;
     std::fs::remove_file(file)?;
     let small = swarm.door().ask(1, "/api/tickets/events", &["--data-binary", "{}"]).await?;
     ensure!(large.status == 413, "1.1 MB were answered with {}", large.status);

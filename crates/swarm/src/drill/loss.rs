@@ -112,7 +112,7 @@ async fn owner(swarm: &Swarm, sale: &Sale) -> anyhow::Result<(u8, String)> {
 async fn leader(swarm: &Swarm) -> anyhow::Result<u8> {
     for number in 1..=3 {
         for task in tasks(&swarm.cluster, &format!("bus_nats-{number}")).await {
-            let pid = task.node.ask(&["inspect", "--format", "{{.State.Pid}}", &task.container]).await?;
+            let pid = task.pid().await?;
             // The port for questions is open only inside.
             let mut ask =
                 program("nsenter", ["--net", "--target", &pid, "curl", "--silent", "--max-time", "5"]);

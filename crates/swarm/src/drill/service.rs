@@ -33,6 +33,18 @@ impl Task {
         self.node.ask(&["kill", "--signal", signal, &self.container]).await.map(drop)
     }
 
+    /// The number of its first process, on this machine.
+    pub(crate) async fn pid(&self) -> anyhow::Result<String> {
+        self.node.ask(&["inspect", "--format", "{{.State.Pid}}", &self.container]).await
+    }
+
+    /// What a file in it says, without the last line's end; images need have no program for that.
+    pub(crate) async fn file(&self, path: &str) -> anyhow::Result<String> {
+        let at = format!("/proc/{}/root{path}", self.pid().await?);
+        let text = tokio::fs::read_to_string(&at).await.with_context(|| format!("read {at}"))?;
+        Ok(text.trim_end().to_string())
+    }
+
     /// Holds all of its processes still, or lets them go on.
     pub(crate) async fn freeze(&self, is_still: bool) -> anyhow::Result<()> {
         self.node.ask(&[if is_still { "pause" } else { "unpause" }, &self.container]).await.map(drop)

@@ -1,0 +1,63 @@
+//! Passwords are renewed while they are used.
+
+use anyhow::{Context, ensure};
+use livehouse_stack::secrets::{self, Group};
+
+use super::{
+    change::{BUYERS, PAUSE_MAX_WITH_DATABASE, VIEWERS, close, told},
+    service::{tasks, until_settled},
+};
+use crate::{
+    command::{QUICK, run_with_input},
+    deployment::Told,
+    sale::Sale,
+    swarm::Swarm,
+};
+
+/// The passwords of the databases and of KeyDB.
+pub(super) async fn passwords_are_renewed_during_the_sale(swarm: &Swarm) -> anyhow::Result<String> {
+    let old = url_of_the_database(swarm).await?;
+    ensure!(lets_in(swarm, &old).await?, "the database refuses what the service uses");
+    let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
+    let deployment = swarm.deployment.library(&swarm.cluster).await?;
+    let rotated = secrets::rotate(&deployment, Group::named("data")?, true, &mut Told).await?;
+    ensure!(rotated.is_done(), "{:?}", rotated.reports);
+    until_settled(&swarm.cluster, super::change::SETTLED).await?;
+    crowd.until_held(crowd.held() + 20).await?;
+    let tally = close(swarm, crowd).await?;
+    let new = url_of_the_database(swarm).await?;
+    ensure!(new != old, "the service still has the old password");
+    ensure!(lets_in(swarm, &new).await?, "the database refuses the new password");
+    ensure!(!lets_in(swarm, &old).await?, "the database still takes the old password");
+    ensure!(
+        tally.longest_pause < PAUSE_MAX_WITH_DATABASE,
+        "nobody was granted a seat for {:?}",
+        tally.longest_pause
+    );
+    Ok(format!(
+        "{} old secrets refused and removed, version {} in use; {}",
+        rotated.removed.len(),
+        rotated.plan.make,
+        told(&tally)
+    ))
+}
+
+/// As a task of the service has it.
+async fn url_of_the_database(swarm: &Swarm) -> anyhow::Result<String> {
+    let tasks = tasks(&swarm.cluster, "app_tickets").await;
+    tasks.first().context("tickets does not run")?.file("/run/secrets/postgres_url").await
+}
+
+/// Whether the primary takes this URL. It goes by standard input: passwords are in no list of processes.
+async fn lets_in(swarm: &Swarm, url: &str) -> anyhow::Result<bool> {
+    let tasks = tasks(&swarm.cluster, "data_postgres-1").await;
+    let primary = tasks.first().context("the primary does not run")?;
+    let script = "read -r url; psql -XAtqd \"$(sed 's/@.*\\//@127.0.0.1:5432\\//; s/?.*//' <<<\"$url\")\" -c 'select 1' 2>&1; true";
+    let mut ask = primary.node.docker(["exec", "--interactive", &primary.container, "bash", "-c", script]);
+    let said = run_with_input(&mut ask, Some(format!("{url}\n").as_bytes()), QUICK).await?;
+    match said.trim() {
+        "1" => Ok(true),
+        refused if refused.contains("authentication failed") => Ok(false),
+        other => anyhow::bail!("the database said {other:?}"),
+    }
+}
