@@ -3,11 +3,11 @@ ARG GO_BUILD_IMAGE
 ARG MIMIR_IMAGE
 FROM ${GO_BUILD_IMAGE} AS entry
 COPY stack/images/entry /source
-RUN CGO_ENABLED=0 go -C /source build -trimpath -ldflags "-s -w" -o /entry .
+# A volume takes over owner and mode of /data.
+RUN install -d -m 0700 -o 10001 -g 10001 /root-of-image/data \
+    && CGO_ENABLED=0 go -C /source build -trimpath -ldflags "-s -w" -o /root-of-image/entry .
 
 FROM ${MIMIR_IMAGE}
 LABEL org.opencontainers.image.title="livehouse-mimir"
-COPY --from=entry /entry /entry
-# A volume takes over owner and mode.
-COPY --from=entry --chown=10001:10001 --chmod=0700 /var/empty /data
+COPY --from=entry /root-of-image /
 USER 10001:10001
