@@ -182,7 +182,7 @@ impl Sale {
         let event = format!("tickets.event.{}", self.event);
         let mut held = 0;
         for seats in self.seats.chunks(2).rev() {
-            if held == count {
+            if held >= count {
                 return Ok(());
             }
             let buyer = self.enter(Some(self.session().await?)).await?;

@@ -64,6 +64,13 @@ pub(super) const RULES: &[Rule] = &[
         instead: "sysctls: {net.ipv4.tcp_keepalive_time: \"300\"}.",
         check: keepalive,
     },
+    Rule {
+        name: "lost-peer",
+        what: "Services on the bus or with the data give up a peer that acknowledges nothing after seconds.",
+        why: "A node that loses its power closes no connection: what is sent to it is sent again for fifteen minutes, and whoever waits for the answer waits as long.",
+        instead: "sysctls: {net.ipv4.tcp_retries2: \"5\"}, which is thirteen seconds.",
+        check: lost_peer,
+    },
 ];
 
 fn virtual_address(project: &Project, sink: &mut Sink<'_>) {
@@ -203,18 +210,39 @@ fn size(project: &Project, sink: &mut Sink<'_>) {
 
 const LONG_CONNECTIONS: [&str; 2] = ["livehouse_bus", "livehouse_data"];
 const KEEPALIVE_SECONDS_MAX: f64 = 600.0;
+/// 25 s, with the least time to wait that there is.
+const RETRIES_MAX: u32 = 6;
 
-fn keepalive(project: &Project, sink: &mut Sink<'_>) {
-    let is_long = |service: &Service<'_>| {
+/// Services that keep connections open for hours.
+fn with_long_connections(project: &Project) -> impl Iterator<Item = Service<'_>> {
+    project.services().filter(|service| {
         !service.is_job()
             && service.full_networks().iter().any(|name| LONG_CONNECTIONS.contains(&name.as_str()))
-    };
-    for service in project.services().filter(is_long) {
+    })
+}
+
+/// What a service says of a setting of its kernel.
+fn kernel_setting(service: Service<'_>, name: &str) -> Option<String> {
+    let pairs = service.node.get("sysctls").map(|node| node.pairs()).unwrap_or_default();
+    pairs.iter().find(|(known, _)| known == name).and_then(|(_, node)| node.text().map(str::to_string))
+}
+
+fn keepalive(project: &Project, sink: &mut Sink<'_>) {
+    for service in with_long_connections(project) {
         let way = ["sysctls", "net.ipv4.tcp_keepalive_time"];
-        let pairs = service.node.get("sysctls").map(|node| node.pairs()).unwrap_or_default();
-        let said = pairs.iter().find(|(name, _)| name == way[1]).and_then(|(_, node)| seconds(node.text()?));
+        let said = kernel_setting(service, way[1]).and_then(|said| seconds(&said));
         if said.is_none_or(|said| said > KEEPALIVE_SECONDS_MAX) {
             sink.service(service, &way, "it notices a connection that is gone after two hours");
+        }
+    }
+}
+
+fn lost_peer(project: &Project, sink: &mut Sink<'_>) {
+    for service in with_long_connections(project) {
+        let way = ["sysctls", "net.ipv4.tcp_retries2"];
+        let said = kernel_setting(service, way[1]).and_then(|said| said.parse::<u32>().ok());
+        if said.is_none_or(|said| said > RETRIES_MAX) {
+            sink.service(service, &way, "it sends to a lost node for fifteen minutes");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use livehouse_testkit::try_wait_until;
 
-use super::service::{service, until_settled, until_updated};
+use super::service::{log_of, service, until_settled, until_updated};
 use crate::{
     command::run,
     image, registry,
@@ -149,6 +149,7 @@ pub(super) async fn every_service_is_updated_during_the_sale(swarm: &Swarm) -> a
         say::line(&format!("    replaced: {}", turn.join(", ")));
     }
     let tally = close(swarm, crowd).await?;
+    nobody_is_refused(swarm).await?;
     ensure!(
         tally.longest_pause < PAUSE_MAX_WITH_DATABASE,
         "nobody was granted a seat for {:?}",
@@ -156,4 +157,14 @@ pub(super) async fn every_service_is_updated_during_the_sale(swarm: &Swarm) -> a
     );
     let count: usize = TURNS.iter().map(|turn| turn.len()).sum();
     Ok(format!("{count} services; {}", told(&tally)))
+}
+
+/// A service that the bus does not let do what it does would work in part, and nobody would see which.
+async fn nobody_is_refused(swarm: &Swarm) -> anyhow::Result<()> {
+    for number in 1..=3 {
+        let log = log_of(&swarm.cluster, &format!("bus_nats-{number}"), 10_000).await?;
+        let refused = log.lines().find(|line| line.contains("Violation"));
+        ensure!(refused.is_none(), "the bus refuses a service: {}", refused.unwrap_or_default());
+    }
+    Ok(())
 }

@@ -74,10 +74,9 @@ impl Buyer {
                 Err(error) => error,
             };
             self.lock(|tally| tally.again += 1);
-            // The service is there and says that it cannot now; anything else may be the door.
-            if !["tickets.busy", "system.timeout", "system.notFound", "system.accessDenied"]
-                .contains(&error.code.as_str())
-            {
+            // The service is there and says that it cannot now. Anything else may be the door, or a connection that was opened
+            // while nobody could say who it is: a person loads the page again.
+            if !["tickets.busy", "system.timeout", "system.notFound"].contains(&error.code.as_str()) {
                 self.client = None;
             }
             let pause = Duration::from_millis(rand::rng().random_range(100..400));
