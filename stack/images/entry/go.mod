@@ -1,3 +1,3 @@
 module livehouse.invalid/entry
 
-go 1.24
+go 1.25

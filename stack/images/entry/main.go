@@ -5,6 +5,7 @@
 //	entry probe --first URL URL...     until the first URL has answered once, only that counts; then only the others
 //	entry pages ADDRESS                serves the page that people see while a service behind the edge is away
 //	entry run NAME=FILE... -- PROGRAM  puts the content of each file into the environment, then becomes the program
+//	entry hide PROGRAM                 runs the program, and takes passwords in URLs out of what it writes
 package main
 
 import (
@@ -42,17 +43,19 @@ func main() {
 
 func command(arguments []string) error {
 	if len(arguments) == 0 {
-		return errors.New("say `probe URL...`, `run NAME=FILE... -- PROGRAM` or `pages ADDRESS`")
+		return errors.New("say `probe URL...`, `run NAME=FILE... -- PROGRAM`, `hide PROGRAM` or `pages ADDRESS`")
 	}
 	switch arguments[0] {
 	case "probe":
 		return probe(arguments[1:])
 	case "run":
 		return run(arguments[1:])
+	case "hide":
+		return hide(arguments[1:])
 	case "pages":
 		return pages(arguments[1:])
 	default:
-		return fmt.Errorf("unknown command %q: say probe, run or pages", arguments[0])
+		return fmt.Errorf("unknown command %q: say probe, run, hide or pages", arguments[0])
 	}
 }
 

@@ -93,3 +93,14 @@ func TestThePageForWhatIsAwayIsNeverKept(t *testing.T) {
 		t.Fatal(answer.Header(), answer.Body.String())
 	}
 }
+
+func TestPasswordsInUrlsAreNotWritten(t *testing.T) {
+	var written strings.Builder
+	long := strings.Repeat("x", 3*lineBytesMax)
+	said := "Connecting to NATS at nats://gate:secret@nats-1:4222,nats://gate:secret@nats-2:4222\nplain://host/a@b\n" + long + "\nno end"
+	withoutCredentials(&written, strings.NewReader(said))
+	want := "Connecting to NATS at nats://nats-1:4222,nats://nats-2:4222\nplain://host/a@b\n" + long + "\nno end"
+	if written.String() != want {
+		t.Fatalf("it wrote %.200q", written.String())
+	}
+}
