@@ -172,6 +172,19 @@ async fn a_version_of_the_bus_gives_no_more_rights_than_the_one_before() {
     }
 }
 
+#[tokio::test]
+async fn replicas_of_tickets_hear_the_facts_of_each_other() {
+    let made = tempfile::tempdir().unwrap();
+    secrets("bus", 1, made.path());
+    let mut bus = Bus::new();
+    bus.accepts(made.path(), made.path());
+    bus.restart();
+    let one = bus.connect(made.path(), "tickets").await.unwrap();
+    let other = bus.connect(made.path(), "tickets").await.unwrap();
+    let mut heard = other.subscribe("fact.tickets.holds_changed.v1").await.unwrap();
+    said_until_heard(&one, "fact.tickets.holds_changed.v1", &mut heard).await;
+}
+
 /// One PostgreSQL with the project's pg_hba.conf, as the keeper of the swarm's servers finds it.
 struct Truth {
     folder: TempDir,
