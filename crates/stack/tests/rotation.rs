@@ -175,12 +175,14 @@ async fn a_version_of_the_bus_gives_no_more_rights_than_the_one_before() {
 #[tokio::test]
 async fn replicas_of_tickets_hear_the_facts_of_each_other() {
     let made = tempfile::tempdir().unwrap();
-    secrets("bus", 1, made.path());
+    let versions = [made.path().join("1"), made.path().join("2")];
+    secrets("bus", 1, &versions[0]);
+    secrets("bus", 2, &versions[1]);
     let mut bus = Bus::new();
-    bus.accepts(made.path(), made.path());
+    bus.accepts(&versions[0], &versions[1]);
     bus.restart();
-    let one = bus.connect(made.path(), "tickets").await.unwrap();
-    let other = bus.connect(made.path(), "tickets").await.unwrap();
+    let one = bus.connect(&versions[0], "tickets").await.unwrap();
+    let other = bus.connect(&versions[1], "tickets").await.unwrap();
     let mut heard = other.subscribe("fact.tickets.holds_changed.v1").await.unwrap();
     said_until_heard(&one, "fact.tickets.holds_changed.v1", &mut heard).await;
 }

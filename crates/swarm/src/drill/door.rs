@@ -164,6 +164,23 @@ async fn until_open(swarm: &Swarm) -> anyhow::Result<()> {
     .map_err(anyhow::Error::msg)
 }
 
+/// Waits until the first door sends people to so many tasks of a service: it asks each of them how it is.
+async fn until_sent_to(swarm: &Swarm, service: &str, count: usize) -> anyhow::Result<()> {
+    let series = format!("traefik_service_server_up{{service=\"{service}@swarm\"");
+    let door = network::address(1);
+    try_wait_until(&format!("the door {door} sends to {count} of {service}"), DEADLINE, || async {
+        let doors = tasks(&swarm.cluster, "edge_traefik").await;
+        let first = doors.iter().find(|task| task.node.number == 1).ok_or("it has no door")?;
+        let page = first.asked("http://127.0.0.1:8082/metrics", None).await;
+        let page = page.map_err(|error| format!("{error:#}"))?;
+        let lines: Vec<&str> = page.lines().filter(|line| line.starts_with(&series)).collect();
+        let up = lines.iter().filter(|line| line.ends_with(" 1")).count();
+        if up == count { Ok(()) } else { Err(format!("{lines:?}")) }
+    })
+    .await
+    .map_err(anyhow::Error::msg)
+}
+
 /// One of two tasks dies: asked again, nobody sees it. Both stand still: the breaker opens, WebSockets do not notice, and
 /// it closes again.
 pub(super) async fn a_task_that_dies_is_not_noticed_and_the_breaker_closes_again(
@@ -173,6 +190,7 @@ pub(super) async fn a_task_that_dies_is_not_noticed_and_the_breaker_closes_again
     let sale = Sale::of(swarm).await?;
     let watcher = sale.enter_at(1, None).await?;
     let sites = tasks(&swarm.cluster, "app_site").await;
+    until_sent_to(swarm, "site", sites.len()).await?;
     sites.first().context("the site does not run")?.kill("KILL").await?;
     let until = Instant::now() + Duration::from_secs(8);
     let (mut good, mut bad) = (0, Vec::new());

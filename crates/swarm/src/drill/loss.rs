@@ -10,7 +10,6 @@ use super::{
     service::{tasks, until_settled},
 };
 use crate::{
-    command::{QUICK, program, run},
     sale::{Sale, inside},
     say,
     swarm::Swarm,
@@ -112,12 +111,8 @@ async fn owner(swarm: &Swarm, sale: &Sale) -> anyhow::Result<(u8, String)> {
 async fn leader(swarm: &Swarm) -> anyhow::Result<u8> {
     for number in 1..=3 {
         for task in tasks(&swarm.cluster, &format!("bus_nats-{number}")).await {
-            let pid = task.pid().await?;
-            // The port for questions is open only inside.
-            let mut ask =
-                program("nsenter", ["--net", "--target", &pid, "curl", "--silent", "--max-time", "5"]);
-            ask.arg("http://127.0.0.1:8222/jsz?streams=true&accounts=true");
-            let said: serde_json::Value = serde_json::from_str(&run(&mut ask, QUICK).await?)?;
+            let said = task.asked("http://127.0.0.1:8222/jsz?streams=true&accounts=true", None).await?;
+            let said: serde_json::Value = serde_json::from_str(&said)?;
             let accounts = said["account_details"].as_array().cloned().unwrap_or_default();
             let streams = accounts
                 .iter()

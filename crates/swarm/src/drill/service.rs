@@ -5,7 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use livehouse_testkit::try_wait_until;
 
-use crate::{cluster::Cluster, command::run, node::Node};
+use crate::{
+    cluster::Cluster,
+    command::{QUICK, program, run},
+    node::Node,
+};
 
 /// A running task: where, and in which container.
 #[derive(Debug, Clone)]
@@ -36,6 +40,16 @@ impl Task {
     /// The number of its first process, on this machine.
     pub(crate) async fn pid(&self) -> anyhow::Result<String> {
         self.node.ask(&["inspect", "--format", "{{.State.Pid}}", &self.container]).await
+    }
+
+    /// What its program answers to a question that is only let in from its own network; `query` is encoded for it.
+    pub(crate) async fn asked(&self, url: &str, query: Option<&str>) -> anyhow::Result<String> {
+        let pid = self.pid().await?;
+        let mut ask = program("nsenter", ["--net", "--target", &pid, "curl", "--silent", "--max-time", "10"]);
+        if let Some(query) = query {
+            ask.args(["--get", "--data-urlencode", &format!("query={query}")]);
+        }
+        run(ask.arg(url), QUICK).await
     }
 
     /// What a file in it says, without the last line's end; images need have no program for that.

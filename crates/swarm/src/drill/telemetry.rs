@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::service::{service, tasks, until_settled};
 use crate::{
-    command::{QUICK, program, run, run_with_input},
+    command::{QUICK, program, run_with_input},
     say,
     swarm::Swarm,
 };
@@ -93,12 +93,8 @@ async fn poison(swarm: &Swarm, trace: &str) -> anyhow::Result<()> {
 /// What a program of the stack answers in its own network.
 async fn asked(swarm: &Swarm, service: &str, url: &str, query: Option<&str>) -> anyhow::Result<Value> {
     let running = tasks(&swarm.cluster, service).await;
-    let pid = running.first().with_context(|| format!("{service} does not run"))?.pid().await?;
-    let mut ask = program("nsenter", ["--net", "--target", &pid, "curl", "--silent", "--max-time", "10"]);
-    if let Some(query) = query {
-        ask.args(["--get", "--data-urlencode", &format!("query={query}")]);
-    }
-    let said = run(ask.arg(url), QUICK).await?;
+    let task = running.first().with_context(|| format!("{service} does not run"))?;
+    let said = task.asked(url, query).await?;
     serde_json::from_str(&said).with_context(|| format!("{service} said {said:?}"))
 }
 
