@@ -62,6 +62,8 @@ impl Deployment {
             ("POSTGRES_CPUS", "2"),
             // Kernels of small virtual machines have no ESP, and the wires here are this machine's own.
             ("NETWORK_ENCRYPTED", "0"),
+            // Prometheus, which stands in for it; a list in an overlay would be added to the one in the stack.
+            ("MIMIR_READY", "http://127.0.0.1:9009/-/ready"),
             ("REGISTRY_PASSWORD", "not-used-by-anybody-here"),
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));

@@ -308,7 +308,7 @@ fn start_node(folder: &Path, gateway: u16) -> Program {
             &[
                 ("0.0.0.0:13133", &format!("127.0.0.1:{}", ports[0])),
                 ("host: 0.0.0.0, port: 8888", &format!("host: 127.0.0.1, port: {}", ports[1])),
-                ("directory: /data", &format!("directory: {}", at.display())),
+                ("directory: /state", &format!("directory: {}", at.display())),
                 ("/host/containers/", &format!("{}/containers/", folder.display())),
                 ("root_path: /host/root", "root_path: /"),
                 ("endpoint: otelcol:4317", &format!("endpoint: 127.0.0.1:{gateway}")),
