@@ -28,18 +28,16 @@ use crate::resource::Definition;
 use crate::rounds::{self, Lives};
 use crate::router;
 use crate::statistics::{Statistics, count};
-use crate::trace::{TraceContext, within};
 use crate::turn;
 use crate::watched::Watched;
 
+mod hint;
 #[cfg(feature = "test-kit")]
 mod observed;
+mod stop;
 
 /// How long an echo through the server may take.
 const BARRIER_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// How often a stop looks whether all owners have been told.
-const HINTS_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A lease key that this replica owns, or owned.
 #[derive(Clone)]
@@ -272,53 +270,6 @@ impl Service {
             )))
         })
     }
-
-    /// Stops the service: takes no new requests, finishes those in work, gives the leases back and makes sure that
-    /// everything is out. What is not done by the deadline is dropped, which the error tells.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::INTERNAL_ERROR`] when the deadline has passed, with how many requests were dropped, or when the server does
-    /// not echo at the end. The service is stopped either way.
-    pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
-        if self.inner.stopping.change(|_| true) {
-            return Ok(());
-        }
-        let outcome = tokio::time::timeout(deadline, async {
-            dispatch::drained(self).await;
-            self.inner.calls.emptied().await;
-            self.inner.accesses.emptied().await;
-            self.inner.gets.emptied().await;
-            self.groups().idle().await;
-            self.hints_told().await;
-            rounds::give_back(self, self.lease(), &self.ownership().held()).await;
-            self.lives().settled().await;
-            self.barrier().await
-        });
-        // Also when the caller no longer waits.
-        let ending = Ending(self);
-        let outcome = outcome.await.unwrap_or_else(|_| {
-            let left = self.inner.calls.taken() + self.inner.gets.taken() + self.inner.accesses.taken();
-            Err(Error::internal(format!(
-                "the service did not finish within {deadline:?}; {left} requests were dropped"
-            )))
-        });
-        drop(ending);
-        outcome
-    }
-}
-
-/// Ends the service's own tasks.
-struct Ending<'a>(&'a Service);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        let inner = &self.0.inner;
-        inner.stopped.store(true, Ordering::Release);
-        for task in std::mem::take(&mut *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
-            task.abort();
-        }
-    }
 }
 
 /// A subscription that the stop waits for.
@@ -460,46 +411,6 @@ impl Service {
         let name = self.own_name(resource_id)?;
         let unknown = || Error::internal(format!("no resource with a get handler has the name {name:?}"));
         self.route(name).ok_or_else(unknown)
-    }
-
-    /// Tells the owner of a change, one message at a time for each resource.
-    async fn hint(&self, route: Route) {
-        {
-            let mut hints = self.inner.hints.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(again) = hints.get_mut(&route.name) {
-                *again = true;
-                count(&self.statistics().refreshes_conflated);
-                return;
-            }
-            if hints.len() < self.limits().queue_capacity {
-                hints.insert(Arc::clone(&route.name), false);
-                let told = within(TraceContext::current(), self.clone().hint_until_told(route));
-                drop(tokio::spawn(told));
-                return;
-            }
-        }
-        self.publish_reset(&[&route.name], &[]).await;
-    }
-
-    /// Waits until the owners know of every change that was told here.
-    async fn hints_told(&self) {
-        while !self.inner.hints.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
-            tokio::time::sleep(HINTS_LOOK_EVERY).await;
-        }
-    }
-
-    async fn hint_until_told(self, route: Route) {
-        loop {
-            router::hint(self.clone(), route.clone()).await;
-            let mut hints = self.inner.hints.lock().unwrap_or_else(PoisonError::into_inner);
-            match hints.get_mut(&route.name) {
-                Some(again) if *again => *again = false,
-                _ => {
-                    hints.remove(&route.name);
-                    return;
-                }
-            }
-        }
     }
 
     pub(crate) async fn key_exists(&self, key: &str) -> Result<bool, Error> {
