@@ -156,6 +156,31 @@ describe('the connection', () => {
     expect(await call).toMatchObject({ code: 'tickets.seatTaken', data: { seats: ['a'] }, isUnknown: false })
   })
 
+  it('comes in again when it is refused, once: the connection may be nobody\'s', async () => {
+    const live = open()
+    live.watch('tickets.event.e', { value: () => undefined })
+    await steps()
+    last().open()
+    await steps()
+    const call = live.call('tickets.event.e', 'hold', {}).catch((error: unknown) => error)
+    await steps()
+    last().refuse('call.tickets.event.e.hold', 'system.accessDenied')
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(Gateway.all).toHaveLength(2)
+    expect(Gateway.all[0]!.isClosed).toBe(true)
+    last().open()
+    await steps()
+    expect(last().asked.some(({ method }) => method === 'subscribe.tickets.event.e')).toBe(true)
+    last().refuse('call.tickets.event.e.hold', 'system.accessDenied')
+    expect(await call).toMatchObject({ code: 'system.accessDenied' })
+
+    const again = live.call('tickets.event.e', 'hold', {}).catch((error: unknown) => error)
+    await steps()
+    last().refuse('call.tickets.event.e.hold', 'system.accessDenied')
+    expect(await again).toMatchObject({ code: 'system.accessDenied' })
+    expect(Gateway.all).toHaveLength(2)
+  })
+
   it('tells a watcher that a resource is not for it, and asks no more', async () => {
     const live = open()
     const refused: string[] = []

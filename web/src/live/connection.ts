@@ -47,6 +47,8 @@ interface Resource {
   off(event: string, handler: (data: Record<string, unknown>) => void): unknown
 }
 
+/** Once in so long a page that is refused comes in again: its connection may have been opened while nobody could say whose it is. */
+const COME_IN_AGAIN_MILLISECONDS = 30_000
 const PERMANENT = new Set(['system.accessDenied', 'system.forbidden', 'system.invalidParams', 'system.invalidQuery'])
 /** Resgate says "not found" as well while no replica of a service is up: believed only when it stays so. */
 const ABSENT_TRIES_MAX = 4
@@ -60,6 +62,7 @@ export class Live {
   link: Link = 'connecting'
   private readonly client: ResClient
   private readonly listeners = new Set<(link: Link) => void>()
+  private cameInAgain = Number.NEGATIVE_INFINITY
   /** Rejecters of calls in flight: ResClient leaves them open for ever when the connection goes. */
   private readonly inFlight = new Set<(error: CallError) => void>()
 
@@ -89,7 +92,13 @@ export class Live {
 
   /** Calls a method; rejects with `CallError`, always within the deadline. */
   async call<T>(resource: string, method: string, parameters: object): Promise<T> {
-    return this.bounded(this.client.call(resource, method, parameters) as Promise<T>)
+    const ask = () => this.bounded(this.client.call(resource, method, parameters) as Promise<T>)
+    try {
+      return await ask()
+    } catch (problem) {
+      if ((problem as CallError).code !== 'system.accessDenied' || !this.comeInAgain()) throw problem
+      return ask()
+    }
   }
 
   /** As `call`, for methods that answer a resource: its id (the resource is read with `watch`). */
@@ -145,6 +154,15 @@ export class Live {
       },
       watcher.refused,
     )
+  }
+
+  /** Opens the connection anew, with the session that the browser has; whether it was time for that. */
+  private comeInAgain(): boolean {
+    if (performance.now() - this.cameInAgain < COME_IN_AGAIN_MILLISECONDS) return false
+    this.cameInAgain = performance.now()
+    this.client.disconnect()
+    void this.client.connect()
+    return true
   }
 
   private follow(

@@ -14,6 +14,11 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const SEVERAL: u32 = 12;
+/// Between two questions of one person.
+const BETWEEN: Duration = Duration::from_millis(60);
+const UNDISTURBED: Duration = Duration::from_secs(3);
+/// Who waits for a server that stands still waits longer.
+const AT_ONCE: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
 /// The address in Traefik's log is that of who asked, and not one of the swarm's own.
@@ -152,16 +157,24 @@ pub(super) async fn people_get_a_page_and_programs_their_json_when_a_service_is_
     Ok(format!("JSON of a 404 as the gateway wrote it; the page comes with {}", page.status))
 }
 
-async fn until_open(swarm: &Swarm) -> anyhow::Result<()> {
-    try_wait_until("the site answers again", DEADLINE, || async {
-        match swarm.door().ask(1, "/", &[]).await {
-            Ok(answer) if answer.status == 200 => Ok(()),
-            Ok(answer) => Err(answer.status.to_string()),
-            Err(error) => Err(format!("{error:#}")),
+/// Waits until nobody was refused for a while: a breaker that closes lets more and more people through. Gives how many it
+/// refused meanwhile.
+async fn until_open(swarm: &Swarm) -> anyhow::Result<u32> {
+    let started = Instant::now();
+    let (mut refused, mut good_since) = (0, Instant::now());
+    while good_since.elapsed() < UNDISTURBED {
+        ensure!(
+            started.elapsed() < DEADLINE,
+            "the site still refuses after {DEADLINE:?}, {refused} times so far"
+        );
+        let answer = swarm.door().ask(1, "/", &[]).await;
+        if !answer.is_ok_and(|answer| answer.status == 200) {
+            refused += 1;
+            good_since = Instant::now();
         }
-    })
-    .await
-    .map_err(anyhow::Error::msg)
+        tokio::time::sleep(BETWEEN).await;
+    }
+    Ok(refused)
 }
 
 /// Waits until the first door sends people to so many tasks of a service: it asks each of them how it is.
@@ -199,7 +212,7 @@ pub(super) async fn a_task_that_dies_is_not_noticed_and_the_breaker_closes_again
             200 => good += 1,
             status => bad.push(status),
         }
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(BETWEEN).await;
     }
     ensure!(bad.is_empty(), "after a task died {} of {} pages failed: {bad:?}", bad.len(), bad.len() + good);
     until_settled(&swarm.cluster, DEADLINE).await?;
@@ -207,10 +220,12 @@ pub(super) async fn a_task_that_dies_is_not_noticed_and_the_breaker_closes_again
     for site in &sites {
         site.freeze(true).await?;
     }
-    let seen = try_wait_until("somebody is told that the site is away", DEADLINE, || async {
+    // First each waits for the servers in vain; then the breaker is open, and tells people at once.
+    let opened = try_wait_until("people are told at once that the site is away", DEADLINE, || async {
+        let asked = Instant::now();
         match door.ask(1, "/", &[]).await {
-            Ok(answer) if answer.status >= 502 => Ok(answer.status),
-            Ok(answer) => Err(answer.status.to_string()),
+            Ok(answer) if answer.status >= 502 && asked.elapsed() < AT_ONCE => Ok(answer.status),
+            Ok(answer) => Err(format!("{} after {:?}", answer.status, asked.elapsed())),
             Err(error) => Err(format!("{error:#}")),
         }
     })
@@ -218,13 +233,16 @@ pub(super) async fn a_task_that_dies_is_not_noticed_and_the_breaker_closes_again
     for site in &sites {
         site.freeze(false).await?;
     }
-    let seen = seen.map_err(anyhow::Error::msg)?;
+    let opened = opened.map_err(anyhow::Error::msg)?;
     let thawed = Instant::now();
-    until_open(swarm).await?;
-    let closed = thawed.elapsed();
+    until_sent_to(swarm, "site", sites.len()).await?;
+    // Both are well, so whoever is refused now is refused by the breaker.
+    let refused = until_open(swarm).await?;
+    let closed = thawed.elapsed() - UNDISTURBED;
+    ensure!(refused > 0, "the breaker was never open");
     watcher.get("tickets.events").await.context("the WebSocket that was open all the time")?;
     Ok(format!(
-        "{good} pages of {good} while a task died; {seen} while both stood still, and open again {:.1} s after they went on",
+        "{good} pages of {good} while a task died; {opened} at once while both stood still; the breaker refused {refused} more and was closed {:.1} s after they went on",
         closed.as_secs_f64()
     ))
 }
