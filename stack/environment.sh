@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints what a deployment needs to know, for a shell to take in:
 #
-#   (eval "$(stack/environment.sh)" && docker stack deploy --with-registry-auth --compose-file stack/edge.yml edge)
+#   (said=$(stack/environment.sh) && eval "$said" && docker stack deploy --with-registry-auth --compose-file stack/edge.yml edge)
 #
 # What is set already stays as it is: an image from a registry of one's own, a version to go back to. So do it in a shell of its own,
 # as above: next time the rest may be another. The rest is

@@ -52,6 +52,11 @@ whole() {
     echo "$*: version $version is there already"
 }
 
+# first_version NAME: what is made without NAME will do to begin with, and is no renewal of what somebody has put there since
+first_version() {
+    ((version == 1)) || { echo "$1 is not set, and version $version would be worse than the one before" >&2; exit 1; }
+}
+
 # Whose password it is: versions with odd numbers belong to one user, those with even ones to another with the same rights.
 side() { if ((version % 2)); then echo odd; else echo even; fi; }
 
@@ -79,9 +84,10 @@ bus() {
 
 routes() {
     whole nats_routes && return
-    local route
+    local route template
     route=$(password)
-    put nats_routes < <(sed -e "s/@ROUTE@@/$route@/; s/@ROUTE@/$route/" "$here/bus/routes.conf.template")
+    template=$(<"$here/bus/routes.conf.template")
+    put nats_routes <<<"${template//@ROUTE@/$route}"
 }
 
 data() {
@@ -123,13 +129,15 @@ edge() {
     whole tls_certificate tls_key && return
     local certificate=${TLS_CERTIFICATE:-} key=${TLS_KEY:-}
     if [[ -z $certificate ]]; then
+        first_version "TLS_CERTIFICATE and TLS_KEY"
         certificate=$work/certificate.pem key=$work/key.pem
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=$domain" \
             -addext "subjectAltName=DNS:$domain,DNS:*.$domain" -keyout "$key" -out "$certificate" 2>/dev/null
         echo "no TLS_CERTIFICATE: made one that no browser trusts" >&2
     fi
+    : "${key:?TLS_CERTIFICATE needs TLS_KEY}"
     put tls_certificate <"$certificate"
-    put tls_key <"${key:?TLS_CERTIFICATE needs TLS_KEY}"
+    put tls_key <"$key"
 }
 
 site() {
@@ -139,6 +147,7 @@ site() {
 
 observability() {
     whole grafana_admin_password alert_webhook_url && return
+    [[ -n ${ALERT_WEBHOOK_URL:-} ]] || first_version ALERT_WEBHOOK_URL
     put grafana_admin_password <<<"$(password)"
     put alert_webhook_url <<<"${ALERT_WEBHOOK_URL:-http://127.0.0.1:1/nobody-is-told}"
 }
@@ -146,8 +155,10 @@ observability() {
 ops() {
     whole portainer_admin_password registry_htpasswd jenkins_agent_secret && return
     command -v htpasswd >/dev/null || { echo "the registry needs htpasswd: apt-get install apache2-utils" >&2; exit 1; }
+    local entry
+    entry=$(htpasswd -niB livehouse <<<"${REGISTRY_PASSWORD:?say the password of the registry}")
     put portainer_admin_password <<<"$(password)"
-    put registry_htpasswd <<<"$(htpasswd -nbB livehouse "${REGISTRY_PASSWORD:?say the password of the registry}")"
+    put registry_htpasswd <<<"$entry"
     put jenkins_agent_secret <<<"$(password)"
 }
 

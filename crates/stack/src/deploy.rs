@@ -276,7 +276,8 @@ impl Deployment {
                 &stack.stack,
             ];
             let piece = stack.only(&wave);
-            self.engine.run(&arguments, &self.root, &BTreeMap::new(), Some(&piece)).await?;
+            // What was changed before it failed is known too: it is taken back.
+            let done = self.engine.run(&arguments, &self.root, &BTreeMap::new(), Some(&piece)).await;
             let after = self.inspected(full.iter()).await?;
             let changes: BTreeMap<String, Change> = after
                 .iter()
@@ -287,6 +288,7 @@ impl Deployment {
                 Deployed { name: name.clone(), change, taken_back: false }
             };
             report.services.extend(full.iter().map(deployed));
+            done?;
             self.settle(&stack.stack, &changes, progress).await?;
         }
         Ok(())

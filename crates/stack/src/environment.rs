@@ -16,7 +16,7 @@ impl Environment {
     /// # Errors
     /// When the script fails.
     pub fn read(root: &Path, given: &BTreeMap<String, String>) -> anyhow::Result<Environment> {
-        let script = "eval \"$(stack/environment.sh)\"; exec env --null";
+        let script = "said=$(stack/environment.sh); eval \"$said\"; exec env --null";
         let output = Command::new("bash")
             .args(["-euo", "pipefail", "-c", script])
             .current_dir(root)
@@ -49,12 +49,5 @@ impl Environment {
     /// One of them; none when it is not set or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    /// The same with one more, which wins.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Environment {
-        self.variables.insert(name.to_string(), value.into());
-        self
     }
 }

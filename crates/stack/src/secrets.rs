@@ -346,7 +346,7 @@ pub fn commands(plan: &Plan) -> Vec<String> {
         lines.push(format!("export {}", variables.join(" ")));
         let in_order = STACKS.iter().filter(|stack| phase.stacks.iter().any(|name| name == *stack));
         lines.extend(in_order.map(|stack| {
-            format!("(eval \"$(stack/environment.sh)\" && docker stack deploy --with-registry-auth --compose-file stack/{stack}.yml {stack})")
+            format!("(said=$(stack/environment.sh) && eval \"$said\" && docker stack deploy --with-registry-auth --compose-file stack/{stack}.yml {stack})")
         }));
     }
     lines.push(format!(

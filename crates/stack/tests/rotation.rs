@@ -109,9 +109,9 @@ impl Bus {
 }
 
 /// A subscription is known to the server some time after it was asked for: says it again until it is heard.
-async fn said_until_heard(from: &async_nats::Client, subject: &'static str, to: &mut async_nats::Subscriber) {
+async fn said_until_heard(from: &async_nats::Client, subject: &str, to: &mut async_nats::Subscriber) {
     for _ in 0..50 {
-        from.publish(subject, "{}".into()).await.unwrap();
+        from.publish(subject.to_owned(), "{}".into()).await.unwrap();
         from.flush().await.unwrap();
         if let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(100), to.next()).await {
             return;
@@ -185,6 +185,26 @@ async fn replicas_of_tickets_hear_the_facts_of_each_other() {
     let other = bus.connect(&versions[1], "tickets").await.unwrap();
     let mut heard = other.subscribe("fact.tickets.holds_changed.v1").await.unwrap();
     said_until_heard(&one, "fact.tickets.holds_changed.v1", &mut heard).await;
+}
+
+/// A service that stops sends itself a last message on each of its subscriptions, to know that none is before it.
+#[tokio::test]
+async fn services_may_tell_their_own_subscriptions_that_they_end() {
+    let made = tempfile::tempdir().unwrap();
+    let versions = [made.path().join("1"), made.path().join("2")];
+    secrets("bus", 1, &versions[0]);
+    secrets("bus", 2, &versions[1]);
+    let mut bus = Bus::new();
+    bus.accepts(&versions[0], &versions[1]);
+    bus.restart();
+    for name in ["tickets", "orders", "identity"] {
+        let service = bus.connect(&versions[0], name).await.unwrap();
+        for subject in ["get.@", "get.@.end", "access.@", "access.@.end", "call.@.end", "auth.@.end"] {
+            let subject = subject.replace('@', name);
+            let mut own = service.subscribe(subject.clone()).await.unwrap();
+            said_until_heard(&service, &subject, &mut own).await;
+        }
+    }
 }
 
 /// One PostgreSQL with the project's pg_hba.conf, as the keeper of the swarm's servers finds it.

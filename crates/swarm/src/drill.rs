@@ -102,7 +102,11 @@ pub(crate) async fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     if options.keep {
         say::line("the swarm stays: `cargo dev swarm down` takes it down");
     } else {
-        swarm::down().await?;
+        let down = swarm::down().await;
+        if let (Err(why), Err(down)) = (&done, &down) {
+            bail!("{why:#}; and the swarm could not be taken down: {down:#}");
+        }
+        down?;
     }
     done
 }

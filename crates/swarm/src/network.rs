@@ -51,10 +51,14 @@ pub(crate) async fn make(nodes: u8) -> anyhow::Result<()> {
         run(program("iptables", ["-I"]).args(rule), QUICK).await?;
     }
     for node in 1..=nodes {
-        if namespace_file(node).exists() {
+        let (name, cable) = (namespace(node), cable(node));
+        if namespace_file(node).exists() && is_there(&format!("link show {cable}")).await {
             continue;
         }
-        let (name, cable) = (namespace(node), cable(node));
+        if namespace_file(node).exists() {
+            // Left by a run that was broken off between the two.
+            ip(&format!("netns delete {name}")).await?;
+        }
         ip(&format!("netns add {name}")).await?;
         ip(&format!("link add {cable} type veth peer name eth0 netns {name}")).await?;
         ip(&format!("link set {cable} master {BRIDGE} up")).await?;

@@ -153,6 +153,11 @@ impl Node {
         self.kill_all().await
     }
 
+    /// Ends whatever runs of it, whether or not it has a cable.
+    pub(crate) async fn end(&self) -> anyhow::Result<()> {
+        self.kill_all().await
+    }
+
     /// The power is back.
     pub(crate) async fn power_on(&self) -> anyhow::Result<()> {
         network::plug(self.number, true).await?;

@@ -82,15 +82,16 @@ pub(crate) async fn down() -> anyhow::Result<ExitCode> {
     say::step("taking the swarm down", async {
         let cluster = Cluster::in_folder(&folder);
         for node in cluster.nodes() {
-            node.power_off().await?;
+            node.end().await?;
         }
         Registry::in_folder(&folder).stop()?;
         network::remove(NODES).await?;
         for node in cluster.nodes() {
             node.remove()?;
         }
-        // The images stay: they are what takes time to make, and belong to nobody.
-        for folder in [folder.join("images"), folder.join("tls")] {
+        // What the registry has stays: it is what takes time to make, and belongs to nobody.
+        for name in ["images", "tls", "browser", "changed", "kept-backup"] {
+            let folder = folder.join(name);
             if folder.exists() {
                 std::fs::remove_dir_all(folder)?;
             }

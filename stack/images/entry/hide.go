@@ -59,7 +59,7 @@ func hide(program []string) error {
 	return nil
 }
 
-// withoutCredentials copies line by line: a URL never spans two.
+// withoutCredentials copies line by line; a line that is longer than lineBytesMax is cut, and a password across the cut would be seen.
 func withoutCredentials(to io.Writer, from io.Reader) {
 	reader := bufio.NewReaderSize(from, lineBytesMax)
 	for {

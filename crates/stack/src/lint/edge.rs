@@ -148,20 +148,28 @@ fn middlewares(project: &Project) -> BTreeMap<String, Node> {
 
 /// The kinds of middlewares that `name` leads to, through chains; errors are names that lead nowhere.
 fn kinds(name: &str, known: &BTreeMap<String, Node>) -> Result<BTreeSet<String>, String> {
+    kinds_beside(name, known, &mut BTreeSet::new())
+}
+
+/// The same, without what was `seen`: chains may name each other.
+fn kinds_beside(
+    name: &str,
+    known: &BTreeMap<String, Node>,
+    seen: &mut BTreeSet<String>,
+) -> Result<BTreeSet<String>, String> {
     let name = name.trim().trim_end_matches("@file");
     let node = known.get(name).ok_or_else(|| name.to_string())?;
     let mut found = BTreeSet::new();
+    if !seen.insert(name.to_string()) {
+        return Ok(found);
+    }
     for (kind, options) in node.entries() {
         if kind != "chain" {
             found.insert(kind.clone());
             continue;
         }
         for inner in options.get("middlewares").map_or(&[][..], Node::items) {
-            let inner = inner.text().unwrap_or_default();
-            // A chain that names itself ends here.
-            if inner != name {
-                found.extend(kinds(inner, known)?);
-            }
+            found.extend(kinds_beside(inner.text().unwrap_or_default(), known, seen)?);
         }
     }
     Ok(found)

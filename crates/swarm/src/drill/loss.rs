@@ -78,8 +78,10 @@ async fn lose(swarm: &Swarm, sale: &Sale, node: u8, who: &str) -> anyhow::Result
     while off.elapsed() < WITHOUT {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    crowd.until_held(crowd.held() + 20).await.context("the sale does not go on without the node")?;
+    let goes_on =
+        crowd.until_held(crowd.held() + 20).await.context("the sale does not go on without the node");
     lost.power_on().await?;
+    goes_on?;
     swarm.cluster.until_ready().await?;
     until_settled(&swarm.cluster, BACK).await.context("the node does not come back into use")?;
     let used = lost.ask(&["ps", "--quiet"]).await?.lines().count();

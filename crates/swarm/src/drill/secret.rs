@@ -35,7 +35,7 @@ pub(super) async fn passwords_are_renewed_during_the_sale(swarm: &Swarm) -> anyh
         tally.longest_pause
     );
     Ok(format!(
-        "{} old secrets refused and removed, version {} in use; {}",
+        "the old password of the database refused, {} secrets removed, version {} in use; {}",
         rotated.removed.len(),
         rotated.plan.make,
         told(&tally)
@@ -52,9 +52,16 @@ async fn url_of_the_database(swarm: &Swarm) -> anyhow::Result<String> {
 async fn lets_in(swarm: &Swarm, url: &str) -> anyhow::Result<bool> {
     let tasks = tasks(&swarm.cluster, "data_postgres-1").await;
     let primary = tasks.first().context("the primary does not run")?;
-    let script = "read -r url; psql -XAtqd \"$(sed 's/@.*\\//@127.0.0.1:5432\\//; s/?.*//' <<<\"$url\")\" -c 'select 1' 2>&1; true";
+    let script = "IFS=' ' read -r user PGPASSWORD database; export PGPASSWORD; \
+                  psql -XAtq \"host=127.0.0.1 port=5432 user=$user dbname=$database\" -c 'select 1' 2>&1; true";
+    let (account, place) = url
+        .strip_prefix("postgres://")
+        .and_then(|url| url.split_once('@'))
+        .context("this is no URL of PostgreSQL")?;
+    let account = account.replace(':', " ");
+    let database = place.rsplit('/').next().and_then(|last| last.split('?').next()).unwrap_or_default();
     let mut ask = primary.node.docker(["exec", "--interactive", &primary.container, "bash", "-c", script]);
-    let said = run_with_input(&mut ask, Some(format!("{url}\n").as_bytes()), QUICK).await?;
+    let said = run_with_input(&mut ask, Some(format!("{account} {database}\n").as_bytes()), QUICK).await?;
     match said.trim() {
         "1" => Ok(true),
         refused if refused.contains("authentication failed") => Ok(false),

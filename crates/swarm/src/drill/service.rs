@@ -65,7 +65,7 @@ impl Task {
     }
 }
 
-/// `docker service …` that waits until the swarm says it is done.
+/// `docker service …`, asked of whichever node answers.
 pub(crate) async fn service(
     cluster: &Cluster,
     arguments: &[&str],
@@ -114,6 +114,8 @@ pub(crate) async fn until_updated(
 ) -> anyhow::Result<String> {
     let state = try_wait_until(&format!("the update of {service_name} ends"), deadline, || async {
         match update_state(cluster, service_name).await {
+            // The swarm has not begun.
+            Ok(state) if state.is_empty() => Err("nothing yet".to_string()),
             Ok(state) if state == "updating" || state == "rollback_started" => Err(state),
             Ok(state) => Ok(state),
             Err(error) => Err(format!("{error:#}")),
@@ -127,12 +129,14 @@ pub(crate) async fn until_updated(
     Ok(state)
 }
 
-/// What a running task of a service says to an HTTP question, as its own probe would ask: text of the answer.
+/// The last lines of the logs of all running tasks of a service, whichever output they were written to.
 pub(crate) async fn log_of(cluster: &Cluster, service_name: &str, lines: u32) -> anyhow::Result<String> {
     let lines = lines.to_string();
     let mut all = String::new();
     for task in tasks(cluster, service_name).await {
-        let mut ask = task.node.docker(["logs", "--tail", &lines, &task.container]);
+        // Both outputs of the program come by both outputs of the client.
+        let mut ask = program("bash", ["-c", "exec docker logs --tail \"$1\" \"$2\" 2>&1", "bash"]);
+        ask.args([&lines, &task.container]).env("DOCKER_HOST", task.node.host()).env_remove("DOCKER_CONTEXT");
         all += &run(&mut ask, Duration::from_secs(30)).await.context("read the log of a task")?;
     }
     Ok(all)

@@ -78,7 +78,10 @@ pub(crate) async fn entry(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let place = place(
         workspace,
         "entry",
-        &[&sources.join("main.go"), &sources.join("away.html"), &sources.join("go.mod")],
+        &["main.go", "hide.go", "away.html", "go.mod"]
+            .map(|name| sources.join(name))
+            .each_ref()
+            .map(PathBuf::as_path),
     )?;
     once("entry: building it", &place, async |to: &Path| {
         run(go_build(&sources).arg("-o").arg(to.join("entry")).arg("."), BUILD_DEADLINE).await.map(drop)
