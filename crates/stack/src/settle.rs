@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::{Inspected, Listed};
+use crate::engine::{Inspected, Listed, Spec};
 
 /// An engine that did not begin an update for this long has nothing to update: a change of constraints that the
 /// running tasks keep, for example.
@@ -20,8 +20,16 @@ pub enum Change {
     New,
     /// Its tasks are replaced.
     Changed,
+    /// Its tasks stay, and what its labels say is another: routes of the edge, for example.
+    Relabelled,
     /// Its tasks stay; at most their number changed.
     Same,
+}
+
+impl Change {
+    fn replaces_tasks(self) -> bool {
+        matches!(self, Change::New | Change::Changed)
+    }
 }
 
 /// How it stands with a service.
@@ -39,8 +47,18 @@ pub enum Standing {
 pub fn change(before: Option<&Inspected>, after: &Inspected) -> Change {
     match before {
         None => Change::New,
-        Some(before) if before.spec.has_tasks_like(&after.spec) => Change::Same,
-        Some(_) => Change::Changed,
+        Some(before) => between(&before.spec, &after.spec),
+    }
+}
+
+/// What changed between two specifications of a service.
+pub fn between(before: &Spec, after: &Spec) -> Change {
+    if !before.has_tasks_like(after) {
+        Change::Changed
+    } else if before.labels != after.labels {
+        Change::Relabelled
+    } else {
+        Change::Same
     }
 }
 
@@ -50,7 +68,7 @@ pub fn standing(change: Change, listed: &Listed, inspected: &Inspected, since: D
     let message = inspected.update_status.as_ref().map_or("", |status| status.message.as_str());
     match state {
         "paused" | "rollback_paused" | "rollback_started" | "rollback_completed"
-            if change != Change::Same =>
+            if change.replaces_tasks() =>
         {
             return Standing::Failed(format!("its update is {state}: {message}"));
         }
@@ -69,7 +87,7 @@ pub fn standing(change: Change, listed: &Listed, inspected: &Inspected, since: D
     if !begun {
         return Standing::Waiting("the update has not begun".into());
     }
-    if since < STAYS && change != Change::Same {
+    if since < STAYS && change.replaces_tasks() {
         return Standing::Waiting("running, does it stay?".into());
     }
     Standing::Done
@@ -159,5 +177,8 @@ mod tests {
         assert_eq!(change(None, &new), Change::New);
         assert_eq!(change(Some(&old), &new), Change::Changed);
         assert_eq!(change(Some(&old), &old), Change::Same);
+        let mut routed = old.clone();
+        routed.spec.labels.insert("traefik.http.routers.site.rule".into(), "Host(`elsewhere`)".into());
+        assert_eq!(change(Some(&old), &routed), Change::Relabelled);
     }
 }

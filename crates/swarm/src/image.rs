@@ -69,7 +69,7 @@ impl Built {
         let web = std::env::var_os("LIVEHOUSE_WEB_DIST")
             .map_or_else(|| workspace.root().join("web/dist"), PathBuf::from);
         anyhow::ensure!(
-            web.join("index.html").is_file() || web.is_dir(),
+            web.join("manifest.json").is_file(),
             "the web client is not built: cd web && npm ci && npm run build"
         );
         Ok(Built { programs, web })
@@ -82,10 +82,9 @@ impl Built {
         for (_, file) in &self.programs {
             hash.update(fs::read(file).with_context(|| format!("read {}", file.display()))?);
         }
-        let mut pages: Vec<PathBuf> = fs::read_dir(&self.web)?.flatten().map(|entry| entry.path()).collect();
-        pages.sort();
-        for page in pages {
+        for page in files_below(&self.web)? {
             hash.update(page.to_string_lossy().as_bytes());
+            hash.update(fs::read(&page).with_context(|| format!("read {}", page.display()))?);
         }
         Ok(hex::encode(hash.finalize())[..12].to_string())
     }
@@ -97,6 +96,21 @@ impl Built {
         let recipes = hex::encode(Sha256::digest(RECIPES));
         Ok(Tags { services: self.tag()?, parts: format!("{}-{}", parts.trim(), &recipes[..6]) })
     }
+}
+
+/// Every file of a folder and its folders, in the order of their names.
+fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("look into {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// All images that the swarm needs.

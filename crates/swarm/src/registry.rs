@@ -31,17 +31,28 @@ impl Registry {
         Registry { folder: folder.join("registry") }
     }
 
-    /// Starts it, unless it answers.
-    pub(crate) async fn start(&self, workspace: &Workspace) -> anyhow::Result<()> {
+    /// Starts it, unless it answers, with the images that were made as `recipes` says. Some are named after other people's
+    /// versions alone, and made in another way they would be others under the same names.
+    pub(crate) async fn start(&self, workspace: &Workspace, recipes: &str) -> anyhow::Result<()> {
+        let images = self.folder.join(format!("images-{recipes}"));
         if answers().await {
-            return Ok(());
+            if images.exists() {
+                return Ok(());
+            }
+            self.stop()?;
+            try_wait_until("the registry ends", START_DEADLINE, || async {
+                if answers().await { Err("it still answers".to_string()) } else { Ok(()) }
+            })
+            .await
+            .map_err(anyhow::Error::msg)?;
         }
         let program_file = programs::go(workspace, "registry").await?;
-        fs::create_dir_all(self.folder.join("images"))?;
+        self.forget_others(&images)?;
+        fs::create_dir_all(&images)?;
         let configuration = serde_json::json!({
             "version": "0.1",
             "log": { "level": "warn", "accesslog": { "disabled": true } },
-            "storage": { "filesystem": { "rootdirectory": self.folder.join("images") }, "delete": { "enabled": true } },
+            "storage": { "filesystem": { "rootdirectory": images }, "delete": { "enabled": true } },
             "http": { "addr": ADDRESS },
         });
         let file = self.folder.join("config.yml");
@@ -63,6 +74,17 @@ impl Registry {
         })
         .await
         .map_err(|state| anyhow::anyhow!("the registry on {ADDRESS}: {state}"))
+    }
+
+    fn forget_others(&self, images: &Path) -> anyhow::Result<()> {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return Ok(()) };
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() && path != images {
+                fs::remove_dir_all(path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Stops it, if it runs.

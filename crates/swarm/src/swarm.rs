@@ -39,7 +39,7 @@ impl Swarm {
         let certificate = Certificate::make(&folder).await?;
         let cluster = Cluster::in_folder(&folder);
         say::step("three nodes, one swarm", cluster.start()).await?;
-        Registry::in_folder(&folder).start(&workspace).await?;
+        Registry::in_folder(&folder).start(&workspace, &tags.parts).await?;
         for image in image::all(&built, &tags) {
             image.ensure(&workspace, cluster.node(1), &folder.join("images")).await?;
         }

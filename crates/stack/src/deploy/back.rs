@@ -4,7 +4,10 @@ use anyhow::{Context, bail};
 use tokio::time::{Instant, sleep};
 
 use super::{Deployed, Deployment, LOOK_AGAIN, Outcome, Progress, Report, in_order};
-use crate::{engine::Inspected, settle::Change};
+use crate::{
+    engine::Inspected,
+    settle::{Change, between},
+};
 
 impl Deployment {
     /// Takes back what was changed, the last first. What it cannot take back becomes a problem of the report.
@@ -43,11 +46,10 @@ impl Deployment {
             let names: Vec<String> =
                 self.engine.listed(Some(stack)).await?.into_iter().map(|service| service.name).collect();
             for service in self.engine.inspected(&names).await? {
-                let changed = service
+                let change = service
                     .previous_spec
                     .as_ref()
-                    .is_some_and(|previous| !previous.has_tasks_like(&service.spec));
-                let change = if changed { Change::Changed } else { Change::Same };
+                    .map_or(Change::Same, |previous| between(previous, &service.spec));
                 report.services.push(Deployed { name: service.spec.name, change, taken_back: false });
             }
         }
