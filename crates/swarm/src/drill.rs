@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::json;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     line::TestOptions,
@@ -93,12 +94,20 @@ pub(crate) async fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
         bail!("no drill is called so: `cargo dev swarm test --list` says which there are");
     }
     let mut stopped = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut results = Vec::new();
     let done = tokio::select! {
-        done = tokio::time::timeout(DEADLINE - RESERVE, drill(&chosen, options)) =>
+        done = tokio::time::timeout(DEADLINE - RESERVE, drill(&chosen, &mut results)) =>
             done.unwrap_or_else(|_| Err(anyhow::anyhow!("the drills were not done after {}", say::duration(DEADLINE - RESERVE)))),
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("broken off")),
         _ = stopped.recv() => Err(anyhow::anyhow!("told to stop")),
     };
+    if let Err(why) = &done {
+        for drill in &chosen[results.len()..] {
+            let said = Err(format!("not done: {why:#}"));
+            results.push(Outcome { name: drill.name, took: Duration::ZERO, said });
+        }
+    }
+    let failed = tell(&results, options.json);
     if options.keep {
         say::line("the swarm stays: `cargo dev swarm down` takes it down");
     } else {
@@ -108,49 +117,61 @@ pub(crate) async fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
         }
         down?;
     }
-    done
+    done?;
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn drill(chosen: &[Drill], options: &TestOptions) -> anyhow::Result<ExitCode> {
+/// How a drill went: what was measured, or what was wrong.
+struct Outcome {
+    name: &'static str,
+    took: Duration,
+    said: Result<String, String>,
+}
+
+/// The summary; gives how many failed.
+fn tell(results: &[Outcome], as_json: bool) -> usize {
+    let failed = results.iter().filter(|outcome| outcome.said.is_err()).count();
+    let passed = results.len() - failed;
+    if !as_json {
+        say::print(&format!("\n{passed} passed, {failed} failed"));
+        return failed;
+    }
+    let drills: Vec<_> = results
+        .iter()
+        .map(|Outcome { name, took, said }| {
+            let words = said.as_ref().unwrap_or_else(|words| words);
+            json!({ "name": name, "passed": said.is_ok(), "seconds": took.as_secs_f64(), "said": words })
+        })
+        .collect();
+    say::print(&json!({ "passed": passed, "failed": failed, "drills": drills }).to_string());
+    failed
+}
+
+async fn drill(chosen: &[Drill], results: &mut Vec<Outcome>) -> anyhow::Result<()> {
     let swarm = Swarm::make().await?;
     swarm.deploy(swarm::STACKS).await?;
     sale::open(&swarm).await?;
-    // In tasks of their own: a panic is a drill that failed, not the end of all.
+    // In tasks of their own: a panic is a drill that failed, not the end of all. They end with who waits for them.
     let begin = |drill: &Drill| {
-        let (swarm, run) = (swarm.clone(), drill.run);
-        tokio::spawn(async move { run(&swarm).await })
+        let (swarm, run, started) = (swarm.clone(), drill.run, Instant::now());
+        AbortOnDropHandle::new(tokio::spawn(async move { (run(&swarm).await, started.elapsed()) }))
     };
     let mut beside: HashMap<&str, _> = chosen
         .iter()
         .filter(|drill| BESIDE.contains(&drill.name))
         .map(|drill| (drill.name, begin(drill)))
         .collect();
-    let mut results = Vec::new();
     for drill in chosen {
-        let started = Instant::now();
         let running = beside.remove(drill.name).unwrap_or_else(|| begin(drill));
-        let done = running.await.context("it panicked").flatten();
-        let took = say::duration(started.elapsed());
-        match &done {
-            Ok(measured) => say::line(&format!("test {} ... ok ({took}): {measured}", drill.name)),
-            Err(error) => say::line(&format!("test {} ... FAILED ({took}): {error:#}", drill.name)),
+        let (said, took) =
+            running.await.unwrap_or_else(|_| (Err(anyhow::anyhow!("it panicked")), Duration::ZERO));
+        let said = said.map_err(|error| format!("{error:#}"));
+        let time = say::duration(took);
+        match &said {
+            Ok(measured) => say::line(&format!("test {} ... ok ({time}): {measured}", drill.name)),
+            Err(wrong) => say::line(&format!("test {} ... FAILED ({time}): {wrong}", drill.name)),
         }
-        results.push((drill.name, started.elapsed(), done));
+        results.push(Outcome { name: drill.name, took, said });
     }
-    let failed = results.iter().filter(|(_, _, done)| done.is_err()).count();
-    if options.json {
-        let drills: Vec<_> = results
-            .iter()
-            .map(|(name, took, done)| {
-                let said = done.as_ref().map_or_else(|error| format!("{error:#}"), Clone::clone);
-                json!({ "name": name, "passed": done.is_ok(), "seconds": took.as_secs_f64(), "said": said })
-            })
-            .collect();
-        say::print(
-            &json!({ "passed": results.len() - failed, "failed": failed, "drills": drills }).to_string(),
-        );
-    } else {
-        say::print(&format!("\n{} passed, {failed} failed", results.len() - failed));
-    }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
