@@ -156,7 +156,7 @@ describe('the connection', () => {
     expect(await call).toMatchObject({ code: 'tickets.seatTaken', data: { seats: ['a'] }, isUnknown: false })
   })
 
-  it('comes in again when it is refused, once: the connection may be nobody\'s', async () => {
+  it("comes in again when it is refused, once: the connection may be nobody's", async () => {
     const live = open()
     live.watch('tickets.event.e', { value: () => undefined })
     await steps()
