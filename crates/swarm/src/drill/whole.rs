@@ -8,7 +8,7 @@ use livehouse_testkit::try_wait_until;
 
 use super::service::{tasks, until_settled};
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, NODES},
     command::{program, run},
     sale::{self, Sale, inside},
     say, site,
@@ -32,6 +32,7 @@ pub(super) async fn everything_stops_and_starts_with_its_data(swarm: &Swarm) -> 
     try_join_all(swarm.cluster.nodes().iter().map(crate::node::Node::power_on)).await?;
     swarm.cluster.until_ready().await?;
     until_settled(&swarm.cluster, SETTLED).await?;
+    doors_open(swarm).await?;
     let again = Sale::of(swarm).await?;
     let crowd = again.begin(6, 3).await?;
     let took = started.elapsed();
@@ -48,6 +49,22 @@ pub(super) async fn everything_stops_and_starts_with_its_data(swarm: &Swarm) -> 
         say::duration(took),
         tally.held
     ))
+}
+
+/// Waits until the site answers at every door: for a moment the swarm believes that what ran before runs still.
+async fn doors_open(swarm: &Swarm) -> anyhow::Result<()> {
+    for node in 1..=NODES {
+        try_wait_until(&format!("the site answers at door {node}"), SETTLED, || async {
+            match swarm.door().ask(node, "/", &[]).await {
+                Ok(answer) if answer.status == 200 => Ok(()),
+                Ok(answer) => Err(answer.status.to_string()),
+                Err(error) => Err(format!("{error:#}")),
+            }
+        })
+        .await
+        .map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
 }
 
 /// What is kept, counted.
@@ -111,6 +128,7 @@ pub(super) async fn a_backup_is_restored_into_an_empty_swarm(swarm: &Swarm) -> a
     ]);
     run(restore.args([&image, "livehouse-postgres", "restore"]), SETTLED).await.context("restore")?;
     swarm.deploy(["data", "app", "edge"]).await?;
+    doors_open(swarm).await?;
     let after = books(&swarm.cluster).await?;
     sale::audit(swarm).await?;
     let crowd = Sale::of(swarm).await?.begin(6, 3).await?;

@@ -2,17 +2,21 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use livehouse_testkit::ResClient;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::{Sale, section_rid};
 
 /// How often a viewer looks whether the connection is still there.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// As the page has it: so long without a word, then so long for the answer.
+const ASK_EVERY: Duration = Duration::from_secs(20);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(6);
 
 /// Somebody who looks on. Gone when dropped.
 #[derive(Debug)]
@@ -50,14 +54,25 @@ async fn look(sale: Sale, place: Arc<Mutex<Option<Arc<ResClient>>>>) {
     loop {
         if let Ok(client) = open(&sale).await {
             let client = Arc::new(client);
+            let mut asked = Instant::now();
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&client));
-            while client.is_connected().await {
+            while client.is_connected().await && is_heard(&client, &mut asked).await {
                 tokio::time::sleep(LOOK).await;
             }
             *place.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Whether the gateway answers, when it is time to ask: a node that was lost closes no connection. The page does the same.
+async fn is_heard(client: &ResClient, asked: &mut Instant) -> bool {
+    if asked.elapsed() < ASK_EVERY {
+        return true;
+    }
+    *asked = Instant::now();
+    let version = client.request("version", json!({ "protocol": "1.2.3" }));
+    tokio::time::timeout(ANSWER_DEADLINE, version).await.is_ok()
 }
 
 async fn open(sale: &Sale) -> anyhow::Result<ResClient> {
