@@ -19,6 +19,8 @@ use crate::service::{Configuration, WORK_TIME};
 
 /// Calls of the flood through a gateway, and as many past it.
 const CALLS: u64 = 25_000;
+/// A gateway that is behind by more messages than its buffer takes ends itself; 8,192 are usual. Each call has two answers.
+const GATEWAY_BUFFER: u64 = 3 * CALLS;
 /// Calls in work at the same time: far fewer than come.
 const QUEUE_CAPACITY: usize = 64;
 const FLOOD_TIME_MAX: Duration = Duration::from_secs(60);
@@ -136,7 +138,11 @@ async fn a_flood_is_refused_at_the_limit_and_others_are_served_meanwhile_and_aft
     let nats = Broker::start().await;
     let configuration = Configuration { queue_capacity: QUEUE_CAPACITY, ..Configuration::new(nats.url()) };
     let mut replica = Replica::start(&configuration).await;
-    let (flooded, other) = (Gateway::start(&nats.url(), &[]).await, Gateway::start(&nats.url(), &[]).await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("resgate.json");
+    std::fs::write(&file, json!({ "bufferSize": GATEWAY_BUFFER }).to_string()).unwrap();
+    let flooded = Gateway::start(&nats.url(), &["--config", file.to_str().unwrap()]).await;
+    let other = Gateway::start(&nats.url(), &[]).await;
     let client = Client::start(other.address(), Vec::new());
     let direct = nats.connect().await;
     let before = replica.memory().await;
