@@ -278,7 +278,9 @@ impl Deployment {
             let piece = stack.only(&wave);
             // What was changed before it failed is known too: it is taken back.
             let done = self.engine.run(&arguments, &self.root, &BTreeMap::new(), Some(&piece)).await;
-            let after = self.inspected(full.iter()).await?;
+            let listed = self.engine.listed(Some(&stack.stack)).await?;
+            let there: BTreeSet<String> = listed.into_iter().map(|service| service.name).collect();
+            let after = self.inspected(full.iter().filter(|name| there.contains(*name))).await?;
             let changes: BTreeMap<String, Change> = after
                 .iter()
                 .map(|(name, service)| (name.clone(), change(before.get(name), service)))

@@ -51,3 +51,23 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn a_script_that_fails_halfway_is_no_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("stack")).unwrap();
+        let script = folder.path().join("stack/environment.sh");
+        fs::write(&script, "#!/bin/bash\necho export PARTS_TAG=x\necho 'no manager answers' >&2\nexit 1\n")
+            .unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let error = Environment::read(folder.path(), &BTreeMap::new()).unwrap_err();
+        assert!(error.to_string().contains("no manager answers"), "{error}");
+    }
+}

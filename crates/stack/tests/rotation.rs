@@ -22,14 +22,19 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
 }
 
-/// Secrets as `stack/secrets.sh` makes them, in files.
-fn secrets(group: &str, version: u32, folder: &Path) {
-    let made = Command::new(root().join("stack/secrets.sh"))
+/// `stack/secrets.sh`, which makes files here.
+fn made(group: &str, version: u32, folder: &Path) -> std::process::Output {
+    Command::new(root().join("stack/secrets.sh"))
         .args([group, &version.to_string()])
         .env("SECRETS_TO", folder)
         .env("DOMAIN", "tickets.example.org")
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+/// Secrets as `stack/secrets.sh` makes them, in files.
+fn secrets(group: &str, version: u32, folder: &Path) {
+    let made = made(group, version, folder);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
@@ -75,6 +80,17 @@ impl Bus {
         );
         fs::write(bus.folder.path().join("nats.conf"), conf).unwrap();
         bus
+    }
+
+    /// One that runs and accepts versions 1 and 2, which are `made` here.
+    fn with_two_versions(made: &Path) -> (Bus, [PathBuf; 2]) {
+        let versions = [made.join("1"), made.join("2")];
+        secrets("bus", 1, &versions[0]);
+        secrets("bus", 2, &versions[1]);
+        let mut bus = Bus::new();
+        bus.accepts(&versions[0], &versions[1]);
+        bus.restart();
+        (bus, versions)
     }
 
     fn accepts(&self, odd: &Path, even: &Path) {
@@ -123,13 +139,9 @@ async fn said_until_heard(from: &async_nats::Client, subject: &str, to: &mut asy
 #[tokio::test]
 async fn the_bus_accepts_the_version_in_use_and_the_next_and_refuses_the_one_before() {
     let made = tempfile::tempdir().unwrap();
-    let versions: Vec<PathBuf> = (1..=3).map(|version| made.path().join(version.to_string())).collect();
-    for (index, folder) in versions.iter().enumerate() {
-        secrets("bus", u32::try_from(index + 1).unwrap(), folder);
-    }
-    let mut bus = Bus::new();
-    bus.accepts(&versions[0], &versions[1]);
-    bus.restart();
+    let (mut bus, versions) = Bus::with_two_versions(made.path());
+    let third = made.path().join("3");
+    secrets("bus", 3, &third);
 
     // At rest, and while clients change from version 1 to 2: both come in, and they hear each other.
     let old = bus.connect(&versions[0], "tickets").await.unwrap();
@@ -138,22 +150,17 @@ async fn the_bus_accepts_the_version_in_use_and_the_next_and_refuses_the_one_bef
     said_until_heard(&old, "live.tickets", &mut heard).await;
 
     // Then version 3 takes the place of 1.
-    bus.accepts(&versions[2], &versions[1]);
+    bus.accepts(&third, &versions[1]);
     bus.restart();
     bus.connect(&versions[1], "tickets").await.unwrap();
-    bus.connect(&versions[2], "tickets").await.unwrap();
+    bus.connect(&third, "tickets").await.unwrap();
     assert!(bus.connect(&versions[0], "tickets").await.is_err(), "version 1 still comes in");
 }
 
 #[tokio::test]
 async fn a_version_of_the_bus_gives_no_more_rights_than_the_one_before() {
     let made = tempfile::tempdir().unwrap();
-    let versions = [made.path().join("1"), made.path().join("2")];
-    secrets("bus", 1, &versions[0]);
-    secrets("bus", 2, &versions[1]);
-    let mut bus = Bus::new();
-    bus.accepts(&versions[0], &versions[1]);
-    bus.restart();
+    let (bus, versions) = Bus::with_two_versions(made.path());
     for version in &versions {
         let tickets = bus.connect(version, "tickets").await.unwrap();
         let orders = bus.connect(version, "orders").await.unwrap();
@@ -172,15 +179,24 @@ async fn a_version_of_the_bus_gives_no_more_rights_than_the_one_before() {
     }
 }
 
+/// What is made up where nobody said a certificate or where alerts go would take the place of what somebody said before.
+#[test]
+fn a_renewal_makes_nothing_up() {
+    for (group, asks_for) in [("edge", "TLS_CERTIFICATE"), ("observability", "ALERT_WEBHOOK_URL")] {
+        let folder = tempfile::tempdir().unwrap();
+        secrets(group, 1, folder.path());
+        let renewed = tempfile::tempdir().unwrap();
+        let said = made(group, 2, renewed.path());
+        let complaint = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(!said.status.success() && complaint.contains(asks_for), "{group}: {complaint}");
+        assert_eq!(fs::read_dir(renewed.path()).unwrap().count(), 0, "{group} is there in part");
+    }
+}
+
 #[tokio::test]
 async fn replicas_of_tickets_hear_the_facts_of_each_other() {
     let made = tempfile::tempdir().unwrap();
-    let versions = [made.path().join("1"), made.path().join("2")];
-    secrets("bus", 1, &versions[0]);
-    secrets("bus", 2, &versions[1]);
-    let mut bus = Bus::new();
-    bus.accepts(&versions[0], &versions[1]);
-    bus.restart();
+    let (bus, versions) = Bus::with_two_versions(made.path());
     let one = bus.connect(&versions[0], "tickets").await.unwrap();
     let other = bus.connect(&versions[1], "tickets").await.unwrap();
     let mut heard = other.subscribe("fact.tickets.holds_changed.v1").await.unwrap();
@@ -191,12 +207,7 @@ async fn replicas_of_tickets_hear_the_facts_of_each_other() {
 #[tokio::test]
 async fn services_may_tell_their_own_subscriptions_that_they_end() {
     let made = tempfile::tempdir().unwrap();
-    let versions = [made.path().join("1"), made.path().join("2")];
-    secrets("bus", 1, &versions[0]);
-    secrets("bus", 2, &versions[1]);
-    let mut bus = Bus::new();
-    bus.accepts(&versions[0], &versions[1]);
-    bus.restart();
+    let (bus, versions) = Bus::with_two_versions(made.path());
     for name in ["tickets", "orders", "identity"] {
         let service = bus.connect(&versions[0], name).await.unwrap();
         for subject in ["get.@", "get.@.end", "access.@", "access.@.end", "call.@.end", "auth.@.end"] {

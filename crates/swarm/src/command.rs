@@ -31,6 +31,15 @@ pub(crate) async fn run_with_input(
     input: Option<&[u8]>,
     deadline: Duration,
 ) -> anyhow::Result<String> {
+    run_whole(command, input, deadline).await.map(|(said, _)| said)
+}
+
+/// [`run_with_input`] that gives both outputs: some programs write what they have to say to the second.
+pub(crate) async fn run_whole(
+    command: &mut Command,
+    input: Option<&[u8]>,
+    deadline: Duration,
+) -> anyhow::Result<(String, String)> {
     let what = described(command);
     command
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
@@ -45,10 +54,10 @@ pub(crate) async fn run_with_input(
         .await
         .with_context(|| format!("`{what}` was not done after {deadline:?}"))??;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() {
-        return Ok(said);
+        return Ok((said, complaint));
     }
-    let complaint = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> =
         said.lines().chain(complaint.lines()).filter(|line| !line.trim().is_empty()).collect();
     bail!(

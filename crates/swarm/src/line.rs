@@ -18,7 +18,7 @@ pub(crate) enum Verb {
     Up(UpOptions),
     /// Bring the swarm up, let it go through the drills, and take it down whatever happens.
     Test(TestOptions),
-    /// Take the swarm down: every process, namespace and file of it.
+    /// Take the swarm down: every process and namespace of it, and its data. The images stay for the next one.
     Down,
     /// Say what runs where. Exit code 1 when something is not as it should be.
     Status,
@@ -30,7 +30,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpOptions {
     /// The stacks to deploy.
-    #[arg(long, value_delimiter = ',', default_values_t = ["bus", "data", "app", "edge"].map(str::to_owned))]
+    #[arg(long, value_delimiter = ',', default_values_t = crate::swarm::STACKS.map(str::to_owned))]
     pub(crate) stacks: Vec<String>,
 }
 

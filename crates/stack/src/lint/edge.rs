@@ -407,3 +407,19 @@ fn refresh(project: &Project, sink: &mut Sink<'_>) {
         sink.file(file, provider.line, "api.insecure", "the dashboard is shown without a sign-in");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn chains_that_name_each_other_come_to_an_end() {
+        let node = Node::parse(
+            "a: {chain: {middlewares: [b]}}\nb: {chain: {middlewares: [a, c]}}\nc: {headers: {}}",
+        )
+        .unwrap();
+        let known: BTreeMap<String, Node> = node.entries().iter().cloned().collect();
+        assert_eq!(kinds("a@file", &known).unwrap(), BTreeSet::from(["headers".to_string()]));
+    }
+}

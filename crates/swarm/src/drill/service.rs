@@ -7,7 +7,7 @@ use livehouse_testkit::try_wait_until;
 
 use crate::{
     cluster::Cluster,
-    command::{QUICK, program, run},
+    command::{QUICK, program, run, run_whole},
     node::Node,
 };
 
@@ -134,10 +134,9 @@ pub(crate) async fn log_of(cluster: &Cluster, service_name: &str, lines: u32) ->
     let lines = lines.to_string();
     let mut all = String::new();
     for task in tasks(cluster, service_name).await {
-        // Both outputs of the program come by both outputs of the client.
-        let mut ask = program("bash", ["-c", "exec docker logs --tail \"$1\" \"$2\" 2>&1", "bash"]);
-        ask.args([&lines, &task.container]).env("DOCKER_HOST", task.node.host()).env_remove("DOCKER_CONTEXT");
-        all += &run(&mut ask, Duration::from_secs(30)).await.context("read the log of a task")?;
+        let mut ask = task.node.docker(["logs", "--tail", &lines, &task.container]);
+        let (said, complained) = run_whole(&mut ask, None, QUICK).await.context("read the log of a task")?;
+        all.extend([said, complained]);
     }
     Ok(all)
 }
