@@ -3,5 +3,6 @@
 # build of the services. A database is not restarted because a button got another colour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-files=$(git ls-files -s -- stack/images stack/identity/realm.json crates/parts/go jenkins)
-printf '%s\n' "$files" | sha256sum | cut -c1-12
+# As the files are now, whether they are committed or not: the images are built from them.
+git ls-files -z --cached --others --exclude-standard -- stack/images stack/identity/realm.json crates/parts/go jenkins |
+    sort -z | xargs -0 sha256sum -- | sha256sum | cut -c1-12

@@ -153,13 +153,12 @@ observability() {
 }
 
 ops() {
-    whole portainer_admin_password registry_htpasswd jenkins_agent_secret && return
+    whole portainer_admin_password registry_htpasswd && return
     command -v htpasswd >/dev/null || { echo "the registry needs htpasswd: apt-get install apache2-utils" >&2; exit 1; }
     local entry
     entry=$(htpasswd -niB livehouse <<<"${REGISTRY_PASSWORD:?say the password of the registry}")
     put portainer_admin_password <<<"$(password)"
     put registry_htpasswd <<<"$entry"
-    put jenkins_agent_secret <<<"$(password)"
 }
 
 # make GROUP: its secrets of this version, and of the next where servers accept that already

@@ -104,7 +104,7 @@ fn tools(root: &Path) -> Vec<Tool> {
     let mut tools = vec![rendered(root)];
     let scripts = files(root, &["stack/*.sh", "stack/images/postgres/*", ".ci/run"]);
     tools.push(tool(root, "shellcheck", &["--severity=style", "--external-sources"], &scripts));
-    let recipes = files(root, &["stack/images/*.Dockerfile", "jenkins/Dockerfile"]);
+    let recipes = files(root, &["stack/images/*.Dockerfile"]);
     // The pins of the base images are variables from versions.env; packages come from a pinned base.
     let ignored = ["--failure-threshold", "warning", "--ignore", "DL3006", "--ignore", "DL3008"];
     tools.push(tool(root, "hadolint", &ignored, &recipes));
@@ -117,12 +117,15 @@ fn tools(root: &Path) -> Vec<Tool> {
             "traefik/dynamic/*.yml",
             "observability/*.yaml",
             "observability/**/*.yaml",
+            "jenkins/casc/*.yaml",
         ],
     );
     let rules = "{extends: relaxed, rules: {line-length: disable, braces: disable, commas: disable, colons: disable}}";
     tools.push(tool(root, "yamllint", &["--strict", "-d", rules], &yaml));
     let alerts = files(root, &["observability/mimir/rules/*.yaml"]);
     tools.push(tool(root, "promtool", &["check", "rules", "--lint=all", "--lint-fatal"], &alerts));
+    let routes = files(root, &["observability/alertmanager/*.yaml"]);
+    tools.push(tool(root, "amtool", &["check-config"], &routes));
     tools
 }
 

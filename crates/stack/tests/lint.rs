@@ -170,3 +170,21 @@ fn overlays_only_change_sizes_of_services_that_exist() {
         }
     }
 }
+
+/// Only a running Jenkins knows its own schema; that each variable has a value can be known before.
+#[test]
+fn the_configuration_of_jenkins_names_what_its_service_is_given() {
+    let configuration = fs::read_to_string(root().join("jenkins/casc/jenkins.yaml")).unwrap();
+    let commented = |line: &&str| !line.trim_start().starts_with('#');
+    let lines: String = configuration.lines().filter(commented).collect();
+    let named: BTreeSet<&str> =
+        lines.split("${").skip(1).map(|rest| rest.split_once('}').expect("a closing brace").0).collect();
+    assert!(named.len() > 1, "no variables: {named:?}");
+    let stack = Node::parse(&fs::read_to_string(root().join("stack/ops.yml")).unwrap()).unwrap();
+    let service = stack.at(&["services", "jenkins"]).expect("the service");
+    let environment = service.get("environment").expect("an environment").entries();
+    let mut given: BTreeSet<&str> = environment.iter().map(|(name, _)| name.as_str()).collect();
+    let secrets = service.get("secrets").expect("secrets").items();
+    given.extend(secrets.iter().filter_map(|secret| secret.text_at(&["target"])));
+    assert!(named.is_subset(&given), "named {named:?}, given {given:?}");
+}

@@ -25,6 +25,8 @@ use crate::{
 
 /// Images that other registries than the public one have.
 const ELSEWHERE: [&str; 1] = ["OAUTH2_PROXY_IMAGE"];
+/// Of the registry that nobody but a drill uses.
+pub(crate) const REGISTRY_PASSWORD: &str = "of-a-registry-that-is-gone-with-the-swarm";
 /// What one wave of services may take until it is what it should be. Three doors, one after the other, each with people at
 /// it who are given time to leave, take four to five minutes.
 const WAVE_SECONDS_MAX: u64 = 420;
@@ -64,7 +66,7 @@ impl Deployment {
             ("NETWORK_ENCRYPTED", "0"),
             // Prometheus, which stands in for it; a list in an overlay would be added to the one in the stack.
             ("MIMIR_READY", "http://127.0.0.1:9009/-/ready"),
-            ("REGISTRY_PASSWORD", "not-used-by-anybody-here"),
+            ("REGISTRY_PASSWORD", REGISTRY_PASSWORD),
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let renamed =

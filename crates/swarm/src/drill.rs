@@ -22,6 +22,7 @@ mod browser;
 mod change;
 mod door;
 mod loss;
+mod person;
 mod secret;
 mod service;
 mod telemetry;
@@ -67,6 +68,8 @@ drills![
     change::tickets_scale_from_two_to_four_and_back,
     change::a_bad_image_rolls_back_by_itself,
     telemetry::a_line_is_found_by_its_trace_and_an_alert_comes_and_goes,
+    person::an_operator_signs_in_and_a_buyer_is_turned_away,
+    person::the_registry_keeps_what_people_with_its_password_bring,
     secret::passwords_are_renewed_during_the_sale,
     door::a_websocket_lives_for_ten_minutes,
     change::a_changed_configuration_rolls_out,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use crate::{
-    command::{program, run},
+    command::{QUICK, program, run},
     say,
 };
 
@@ -24,6 +24,8 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("wget", "wget"),
     ("htpasswd", "apache2-utils"),
 ];
+/// The oldest client that knows `docker stack config` and `start_interval`.
+const CLIENT_MAJOR_MIN: u32 = 25;
 const INSTALL_DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Fails when this machine or this user cannot make a swarm; installs what Debian's packages have.
@@ -38,7 +40,7 @@ pub(crate) async fn prepare() -> anyhow::Result<()> {
     }
     let missing: Vec<_> = PROGRAMS.into_iter().filter(|(name, _)| find(name).is_none()).collect();
     if missing.is_empty() {
-        return Ok(());
+        return knows_stacks().await;
     }
     let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
     packages.dedup();
@@ -55,7 +57,21 @@ pub(crate) async fn prepare() -> anyhow::Result<()> {
     })
     .await
     .with_context(|| format!("try it by hand: {by_hand}"))?;
-    Ok(())
+    knows_stacks().await
+}
+
+/// Fails when the docker client is too old for the stacks.
+async fn knows_stacks() -> anyhow::Result<()> {
+    let said = run(&mut program("docker", ["--version"]), QUICK).await?;
+    let major =
+        said.split(|letter: char| !letter.is_ascii_digit()).find_map(|number| number.parse::<u32>().ok());
+    match major {
+        Some(major) if major < CLIENT_MAJOR_MIN => bail!(
+            "the docker client is of version {major}, and stacks need {CLIENT_MAJOR_MIN} or newer: put the `docker` of \
+             https://download.docker.com/linux/static/stable/x86_64/ before this one on the PATH (the engine may be older)"
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// A program on the PATH; also where only root's PATH leads.

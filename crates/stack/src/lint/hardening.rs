@@ -99,7 +99,7 @@ fn is_proxy(service: &Service<'_>) -> bool {
 
 fn socket(project: &Project, sink: &mut Sink<'_>) {
     for service in project.services() {
-        for mount in service.mounts().iter().filter(|mount| mount.source.ends_with("docker.sock")) {
+        for mount in service.mounts().iter().filter(|mount| has_socket(&mount.source)) {
             if !is_proxy(&service) {
                 sink.at_line(service, mount.line, "volumes", "it has the engine's socket");
             } else if !mount.read_only {
@@ -107,6 +107,13 @@ fn socket(project: &Project, sink: &mut Sink<'_>) {
             }
         }
     }
+}
+
+/// Whether a path of the node is the engine's socket, or a folder that it is in: one can talk to it there all the same,
+/// even where nothing may be written.
+fn has_socket(path: &str) -> bool {
+    let is_below = |socket: &str| path.starts_with('/') && std::path::Path::new(socket).starts_with(path);
+    path.ends_with("docker.sock") || ["/var/run/docker.sock", "/run/docker.sock"].into_iter().any(is_below)
 }
 
 fn proxy(project: &Project, sink: &mut Sink<'_>) {

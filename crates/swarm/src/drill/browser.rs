@@ -1,6 +1,9 @@
 //! People with browsers.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use livehouse_testkit::{Browser, Page};
@@ -15,27 +18,33 @@ use crate::{
 
 const SEEN: Duration = Duration::from_secs(20);
 
+/// A browser that goes in by the door of a node.
+pub(super) async fn start(swarm: &Swarm, folder: &Path, node: u8) -> anyhow::Result<Browser> {
+    // A profile of an earlier run tells of a browser that is gone.
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    std::fs::create_dir_all(folder)?;
+    let address = network::address(node);
+    let fingerprint = swarm.certificate.fingerprint().await?;
+    let switches = [
+        format!("--host-resolver-rules=MAP {DOMAIN} {address}, MAP *.{DOMAIN} {address}"),
+        format!("--ignore-certificate-errors-spki-list={fingerprint}"),
+    ];
+    Browser::start_with(folder, &switches).await
+}
+
 /// Two people with browsers of their own; one holds a seat, the other sees it happen.
 pub(super) async fn a_seat_is_held_and_seen_live_by_browsers_over_tls(
     swarm: &Swarm,
 ) -> anyhow::Result<String> {
     let sale = Sale::of(swarm).await?;
     let folder = site::folder(&swarm.workspace).join("browser");
-    // A profile of an earlier run tells of a browser that is gone.
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
-    std::fs::create_dir_all(&folder)?;
-    let fingerprint = swarm.certificate.fingerprint().await?;
     let mut browsers = Vec::new();
     let mut pages = Vec::new();
     // By the doors of two nodes.
     for node in [1, 2] {
-        let switches = [
-            format!("--host-resolver-rules=MAP {DOMAIN} {}", network::address(node)),
-            format!("--ignore-certificate-errors-spki-list={fingerprint}"),
-        ];
-        let browser = Browser::start_with(&folder.join(node.to_string()), &switches).await?;
+        let browser = start(swarm, &folder.join(node.to_string()), node).await?;
         let page = browser.person().await?;
         page.resize(1280, 900, false).await?;
         page.open(&format!("https://{DOMAIN}/events/{EVENT}")).await?;

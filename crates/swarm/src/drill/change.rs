@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use livehouse_testkit::try_wait_until;
 
-use super::service::{log_of, service, until_settled, until_updated};
+use super::service::{log_of, service, until_settled, update};
 use crate::{
     command::run,
     image, registry,
@@ -66,8 +66,8 @@ pub(super) async fn a_bad_image_rolls_back_by_itself(swarm: &Swarm) -> anyhow::R
     let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
     let name = format!("{}/livehouse-tickets:broken", registry::ADDRESS);
     let started = std::time::Instant::now();
-    service(&swarm.cluster, &["update", "--detach", "--image", &name, "app_tickets"], UPDATED).await?;
-    let state = until_updated(&swarm.cluster, "app_tickets", UPDATED).await?;
+    let update = update(&swarm.cluster, "app_tickets", &["--image", &name]).await?;
+    let state = update.end(&swarm.cluster, UPDATED).await?;
     let took = started.elapsed();
     let tally = close(swarm, crowd).await?;
     ensure!(state == "rollback_completed", "the update ended as {state}");
@@ -137,11 +137,12 @@ pub(super) const PAUSE_MAX_WITH_DATABASE: Duration = Duration::from_secs(45);
 pub(super) async fn every_service_is_updated_during_the_sale(swarm: &Swarm) -> anyhow::Result<String> {
     let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
     for turn in TURNS {
+        let mut updates = Vec::new();
         for name in turn {
-            service(&swarm.cluster, &["update", "--detach", "--force", name], UPDATED).await?;
+            updates.push((name, update(&swarm.cluster, name, &["--force"]).await?));
         }
-        for name in turn {
-            let state = until_updated(&swarm.cluster, name, UPDATED).await?;
+        for (name, update) in updates {
+            let state = update.end(&swarm.cluster, UPDATED).await?;
             ensure!(state == "completed", "the update of {name} ended as {state}");
         }
         until_settled(&swarm.cluster, SETTLED).await?;

@@ -75,11 +75,31 @@ pub(crate) async fn service(
     run(node.docker(["service"]).args(arguments), deadline).await
 }
 
-/// What the swarm says of the last update of a service.
-pub(crate) async fn update_state(cluster: &Cluster, service_name: &str) -> anyhow::Result<String> {
-    let format = "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}";
+/// What the swarm says of the last update of a service: when it began, and how it is.
+async fn last_update(cluster: &Cluster, service_name: &str) -> anyhow::Result<(String, String)> {
+    let format = "{{if .UpdateStatus}}{{.UpdateStatus.StartedAt}}|{{.UpdateStatus.State}}{{end}}";
     let said = cluster.anyone().await?.ask(&["service", "inspect", "--format", format, service_name]).await?;
-    Ok(said)
+    let (began, state) = said.split_once('|').unwrap_or_default();
+    Ok((began.to_string(), state.to_string()))
+}
+
+/// An update that was asked for.
+pub(crate) struct Update {
+    service_name: String,
+    /// When the one before it began; nothing if there was none.
+    before: String,
+}
+
+/// Asks for an update of a service: `docker service update`.
+pub(crate) async fn update(
+    cluster: &Cluster,
+    service_name: &str,
+    arguments: &[&str],
+) -> anyhow::Result<Update> {
+    let (before, _) = last_update(cluster, service_name).await?;
+    let all = [&["update", "--detach"], arguments, &[service_name]].concat();
+    service(cluster, &all, QUICK).await?;
+    Ok(Update { service_name: service_name.to_string(), before })
 }
 
 /// Waits until every service has as many healthy tasks as it is meant to have.
@@ -106,27 +126,25 @@ pub(crate) async fn until_settled(cluster: &Cluster, deadline: Duration) -> anyh
     .map_err(anyhow::Error::msg)
 }
 
-/// Waits until the update of a service has come to an end, and gives how.
-pub(crate) async fn until_updated(
-    cluster: &Cluster,
-    service_name: &str,
-    deadline: Duration,
-) -> anyhow::Result<String> {
-    let state = try_wait_until(&format!("the update of {service_name} ends"), deadline, || async {
-        match update_state(cluster, service_name).await {
-            // The swarm has not begun.
-            Ok(state) if state.is_empty() => Err("nothing yet".to_string()),
-            Ok(state) if state == "updating" || state == "rollback_started" => Err(state),
-            Ok(state) => Ok(state),
-            Err(error) => Err(format!("{error:#}")),
+impl Update {
+    /// Waits until it has come to an end, and gives how: an earlier one's is not taken for it.
+    pub(crate) async fn end(&self, cluster: &Cluster, deadline: Duration) -> anyhow::Result<String> {
+        let name = &self.service_name;
+        let state = try_wait_until(&format!("the update of {name} ends"), deadline, || async {
+            match last_update(cluster, name).await {
+                Ok((began, _)) if began == self.before => Err("nothing yet".to_string()),
+                Ok((_, state)) if state == "updating" || state == "rollback_started" => Err(state),
+                Ok((_, state)) => Ok(state),
+                Err(error) => Err(format!("{error:#}")),
+            }
+        })
+        .await
+        .map_err(anyhow::Error::msg)?;
+        if state == "paused" {
+            bail!("the update of {name} is paused");
         }
-    })
-    .await
-    .map_err(anyhow::Error::msg)?;
-    if state == "paused" {
-        bail!("the update of {service_name} is paused");
+        Ok(state)
     }
-    Ok(state)
 }
 
 /// The last lines of the logs of all running tasks of a service, whichever output they were written to.

@@ -69,10 +69,7 @@ impl Content {
                 tree.executable(&programs::go(workspace, "traefik").await?, "/usr/local/bin/traefik")?;
                 Ok(changes(&[PATH, "ENTRYPOINT [\"/usr/local/bin/traefik\"]"]))
             }
-            Content::Registry => {
-                tree.executable(&programs::go(workspace, "registry").await?, "/bin/registry")?;
-                Ok(changes(&[PATH, "ENTRYPOINT [\"/bin/registry\"]"]))
-            }
+            Content::Registry => registry(tree, workspace).await,
             Content::OauthProxy => {
                 tree.executable(
                     &programs::go(workspace, "oauth2-proxy").await?,
@@ -101,6 +98,22 @@ impl Content {
         tree.folder("/data", 65_532, 0o700)?;
         Ok(changes(&[PATH, UNPRIVILEGED]))
     }
+}
+
+/// Started as the image of that name starts it.
+async fn registry(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    tree.executable(&programs::go(workspace, "registry").await?, "/bin/registry")?;
+    tree.shell().await?;
+    tree.of_machine("wget").await?;
+    tree.text(
+        "/etc/distribution/config.yml",
+        "version: 0.1\nlog: {fields: {service: registry}}\n\
+         storage: {cache: {blobdescriptor: inmemory}, filesystem: {rootdirectory: /var/lib/registry}}\n\
+         http: {addr: \":5000\"}\n",
+    )?;
+    tree.folder("/var/lib/registry", 0, 0o755)?;
+    let command = "CMD [\"serve\", \"/etc/distribution/config.yml\"]";
+    Ok(changes(&[PATH, "ENTRYPOINT [\"/bin/registry\"]", command]))
 }
 
 /// A program that the native sale and its tests have too.
@@ -189,6 +202,8 @@ async fn keycloak(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<Stri
     let built = programs::keycloak(workspace).await?;
     tree.copy(&built, "/opt/keycloak").await?;
     tree.shell().await?;
+    // Its scripts ask where they are.
+    tree.of_machine("readlink").await?;
     let java = crate::machine::find("java").map(|java| java.canonicalize()).transpose()?;
     let home = java.as_deref().and_then(Path::parent).and_then(Path::parent);
     let home =

@@ -1,0 +1,179 @@
+//! People who run the box office: let in to its tools, or turned away.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, ensure};
+use livehouse_testkit::Page;
+use sha2::{Digest, Sha256};
+
+use super::{
+    browser,
+    service::{Task, tasks},
+};
+use crate::{
+    certificate::DOMAIN,
+    command::{QUICK, run, run_with_input},
+    deployment::REGISTRY_PASSWORD,
+    swarm::Swarm,
+};
+
+const SEEN: Duration = Duration::from_secs(30);
+/// Each of its commands starts a virtual machine of Java.
+const MADE: Duration = Duration::from_secs(180);
+/// Of the page that tells an operator how to begin.
+const FIRST_OPERATOR: &str = "### 8. The first operator";
+const REGISTRY: &str = "registry.box.test";
+const OPERATOR: &str = "ada@example.org";
+const BUYER: &str = "bob@example.org";
+
+/// The people stack; an operator who is made as the page for operators says, and a buyer who is none.
+pub(super) async fn an_operator_signs_in_and_a_buyer_is_turned_away(swarm: &Swarm) -> anyhow::Result<String> {
+    swarm.deployment.deploy(&swarm.cluster, "identity").await?;
+    let began = std::time::Instant::now();
+    let passwords = [(); 4].map(|()| uuid::Uuid::now_v7().simple().to_string());
+    let [administrators, first, operators, buyers] = &passwords;
+    make_people(swarm, administrators, first, buyers).await?;
+    let made = began.elapsed();
+
+    let folder = crate::site::folder(&swarm.workspace).join("people");
+    let browser = browser::start(swarm, &folder, 1).await?;
+    let operator = browser.person().await?;
+    sign_in(&operator, OPERATOR, first).await?;
+    // The first password was for once.
+    fill(&operator, "#password-new", operators).await?;
+    fill(&operator, "#password-confirm", operators).await?;
+    submit(&operator).await?;
+    let shown = format!("location.host === 'traefik.{DOMAIN}' && document.body.innerText");
+    let shown = operator.wait_for("the tool of the operators", &shown, SEEN).await;
+    let shown = shown.as_str().unwrap_or_default();
+    ensure!(shown.contains("\"routers\""), "the operator sees {shown:?}");
+    operator.screenshot(&folder.join("operator.png")).await?;
+
+    let buyer = browser.person().await?;
+    sign_in(&buyer, BUYER, buyers).await?;
+    let refused = format!(
+        "location.host === 'operators.{DOMAIN}' && document.body.innerText.includes('403') && document.body.innerText"
+    );
+    let refused = buyer.wait_for("the buyer to be turned away", &refused, SEEN).await;
+    ensure!(!refused.to_string().contains("routers"), "the buyer sees {refused}");
+    buyer.screenshot(&folder.join("buyer.png")).await?;
+    nothing_else_is_open(swarm).await?;
+
+    // Its memory is the sale's again.
+    let node = swarm.cluster.anyone().await?;
+    run(&mut node.docker(["stack", "rm", "identity"]), QUICK).await?;
+    Ok(format!("two people made in {:.0} s, one let in, one turned away", made.as_secs_f64()))
+}
+
+/// The registry of the tools takes what it is given by who has its password, however large, and gives it back.
+pub(super) async fn the_registry_keeps_what_people_with_its_password_bring(
+    swarm: &Swarm,
+) -> anyhow::Result<String> {
+    swarm.deployment.deploy(&swarm.cluster, "ops").await?;
+    let folder = crate::site::folder(&swarm.workspace).join("layer");
+    std::fs::create_dir_all(&folder)?;
+    let [layer, back, known, stranger] = ["layer", "back", "known", "stranger"].map(|name| folder.join(name));
+    // More than the edge takes from buyers.
+    let content: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.to_le_bytes()).collect();
+    std::fs::write(&layer, &content)?;
+    // In files: passwords are in no list of processes.
+    let who = |password: &str| format!("machine {REGISTRY} login livehouse password {password}\n");
+    std::fs::write(&known, who(REGISTRY_PASSWORD))?;
+    std::fs::write(&stranger, who("guessed"))?;
+    let ask = async |who: &Path, path: &str, options: &[&str]| {
+        let who = who.to_string_lossy();
+        let all = [&["--http1.1", "--netrc-file", &who], options].concat();
+        swarm.door().ask_host(2, REGISTRY, path, &all).await
+    };
+    let refused = ask(&stranger, "/v2/", &[]).await?;
+    ensure!(refused.status == 401, "who has guessed the password is answered {}", refused.status);
+    let begun = ask(&known, "/v2/drill/blobs/uploads/", &["--request", "POST"]).await?;
+    ensure!(begun.status == 202, "an upload is answered {}: {}", begun.status, begun.body);
+    let place = begun.header("location").context("it says no place")?;
+    let path = place.strip_prefix(&format!("https://{REGISTRY}")).unwrap_or(place);
+    let digest = format!("sha256:{}", hex::encode(Sha256::digest(&content)));
+    let end = format!("{path}{}digest={digest}", if path.contains('?') { '&' } else { '?' });
+    let data = format!("@{}", layer.display());
+    let put =
+        ["--request", "PUT", "--header", "Content-Type: application/octet-stream", "--header", "Expect:"];
+    let taken = ask(&known, &end, &[&put[..], &["--data-binary", &data]].concat()).await?;
+    ensure!(taken.status == 201, "the layer is answered {}: {}", taken.status, taken.body);
+    let to = ["--output", &back.to_string_lossy(), "--dump-header", "-"];
+    let given = ask(&known, &format!("/v2/drill/blobs/{digest}"), &to).await?;
+    ensure!(given.status == 200 && std::fs::read(&back)? == content, "it gives back {}", given.status);
+    std::fs::remove_dir_all(folder)?;
+    let node = swarm.cluster.anyone().await?;
+    run(&mut node.docker(["stack", "rm", "ops"]), QUICK).await?;
+    Ok("a layer of 12 MB brought and fetched by name and password, 401 for a wrong one".to_string())
+}
+
+/// Does what the page for operators tells, and then makes a buyer with the rights of the new administrator.
+async fn make_people(swarm: &Swarm, keeper: &str, first: &str, buyer: &str) -> anyhow::Result<()> {
+    let servers = tasks(&swarm.cluster, "identity_keycloak").await;
+    let server = servers.first().context("Keycloak does not run")?;
+    let page = std::fs::read_to_string(swarm.workspace.root().join("stack/README.md"))?;
+    let told = script_of(&page, FIRST_OPERATOR).context("the page for operators has no script")?;
+    inside(server, &format!("set -e\nkeeper={keeper} first={first}\n{told}")).await?;
+    let own = format!(
+        r#"set -e
+kcadm() {{ /opt/keycloak/bin/kcadm.sh "$@" --config /tmp/kcadm; }}
+KC_CLI_PASSWORD={keeper} kcadm config credentials --server http://127.0.0.1:8080 --realm master --user keeper </dev/null
+kcadm create users -r livehouse -f - <<'USER'
+{{"username": "{BUYER}", "email": "{BUYER}", "emailVerified": true, "firstName": "Bob", "lastName": "Example", "enabled": true,
+  "credentials": [{{"type": "password", "value": "{buyer}", "temporary": false}}]}}
+USER
+rm /tmp/kcadm
+"#
+    );
+    inside(server, &own).await
+}
+
+/// Runs a script in a task; it goes by standard input, as it knows passwords.
+async fn inside(task: &Task, script: &str) -> anyhow::Result<()> {
+    let mut shell = task.node.docker(["exec", "--interactive", &task.container, "bash", "-s"]);
+    run_with_input(&mut shell, Some(script.as_bytes()), MADE).await.map(drop)
+}
+
+/// The text between `<<'SCRIPT'` and `SCRIPT` below a heading.
+fn script_of<'a>(page: &'a str, heading: &str) -> Option<&'a str> {
+    let section = page.split_once(heading)?.1;
+    let script = section.split_once("<<'SCRIPT'\n")?.1;
+    Some(script.split_once("\nSCRIPT\n")?.0)
+}
+
+async fn sign_in(page: &Page, name: &str, password: &str) -> anyhow::Result<()> {
+    page.open(&format!("https://traefik.{DOMAIN}/api/overview")).await?;
+    fill(page, "#username", name).await?;
+    fill(page, "#password", password).await?;
+    submit(page).await
+}
+
+async fn fill(page: &Page, field: &str, text: &str) -> anyhow::Result<()> {
+    page.click(field).await?;
+    page.type_text(text).await
+}
+
+async fn submit(page: &Page) -> anyhow::Result<()> {
+    page.press("Enter").await
+}
+
+/// What the world has no business with is not there.
+async fn nothing_else_is_open(swarm: &Swarm) -> anyhow::Result<()> {
+    for path in ["/admin/", "/realms/master/", "/metrics", "/health"] {
+        let answer = swarm.door().ask_host(1, &format!("auth.{DOMAIN}"), path, &[]).await?;
+        ensure!(answer.status == 404, "auth.{DOMAIN}{path} answers {}", answer.status);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_for_operators_has_the_script() {
+        let page = include_str!("../../../../stack/README.md");
+        let script = script_of(page, FIRST_OPERATOR).expect("a script");
+        assert!(script.contains(OPERATOR) && script.contains("--rolename operator"), "{script}");
+    }
+}
