@@ -1,7 +1,10 @@
 //! `protocol`: what a request costs through `res-service`, beside a responder on bare async-nats and a service on
 //! go-res that do the same work.
 //!
-//! The three run side by side on a nats-server of their own and take turns under one driver, whose own cost is in no
+//! Of changes there is a second one on bare async-nats: the first knows what it changes, as a handler of go-res does; the
+//! second compares what was with what is, as `res-service` does.
+//!
+//! All run side by side on a nats-server of their own and take turns under one driver, whose own cost is in no
 //! figure but the requests per second: there it takes its part of the processors, as nats-server does. What falls on
 //! the machine meanwhile falls on all alike.
 
@@ -23,9 +26,17 @@ use programs::Programs;
 /// Turns of each responder in each row. Odd, so that one of them is the median.
 const ROUNDS: usize = 5;
 /// What is asked for.
-const WORKLOADS: [&str; 3] = ["get", "call", "change"];
+const WORKLOADS: [&str; 3] = ["get", "call", CHANGE];
+/// The one in which it matters how a change is found out.
+const CHANGE: &str = "change";
 /// Outstanding requests.
 const CONCURRENCIES: [usize; 3] = [1, 64, 256];
+/// The services of the responders. Names of one length, so that all say the same number of bytes.
+const SERVICES: [&str; 4] = ["bench-a", "bench-b", "bench-c", "bench-d"];
+const RAW: usize = 0;
+const COMPARING: usize = 1;
+const GO_RES: usize = 2;
+const RES_SERVICE: usize = 3;
 /// How long the driver may take beyond the load itself.
 const DRIVER_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -68,9 +79,12 @@ struct Row {
     workload: &'static str,
     outstanding: usize,
     raw: Figures,
+    /// Where it is another one.
+    comparing: Option<Figures>,
     go_res: Figures,
     res_service: Figures,
     to_raw: Ratio,
+    to_comparing: Option<Ratio>,
     to_go_res: Ratio,
 }
 
@@ -88,13 +102,13 @@ pub(crate) async fn measure(seconds: u64) -> anyhow::Result<Comparison> {
     let world = World::builder().nats().start().await?;
     let broker = world.nats().url();
     let folder = world.folder();
-    // Names of one length, so that all say the same number of bytes.
     let responders = [
-        responder(&programs.responder, &["raw", &broker, "bench-a"], folder)?,
-        responder(&programs.service, &[&broker, "bench-b"], folder)?,
-        responder(&programs.responder, &["service", &broker, "bench-c"], folder)?,
+        responder(&programs.responder, &["raw", &broker, SERVICES[RAW]], folder)?,
+        responder(&programs.responder, &["comparing", &broker, SERVICES[COMPARING]], folder)?,
+        responder(&programs.service, &[&broker, SERVICES[GO_RES]], folder)?,
+        responder(&programs.responder, &["service", &broker, SERVICES[RES_SERVICE]], folder)?,
     ];
-    let names = "bench-a,bench-b,bench-c";
+    let names = &SERVICES.join(",");
     if let Err(error) = drive(&programs.driver, &["verify", "--broker", &broker, "--services", names]).await {
         let said = responders.iter().map(|responder| responder.last_lines(5)).collect::<Vec<_>>().join("\n");
         return Err(error.context(format!("the responders do not answer alike; they say:\n{said}")));
@@ -104,15 +118,17 @@ pub(crate) async fn measure(seconds: u64) -> anyhow::Result<Comparison> {
         .iter()
         .flat_map(|workload| CONCURRENCIES.map(|outstanding| (*workload, outstanding)))
         .collect();
-    let mut turns: Vec<[Vec<Turn>; 3]> = vec![Default::default(); rows.len()];
+    let mut turns: Vec<[Vec<Turn>; SERVICES.len()]> = vec![Default::default(); rows.len()];
     for round in 0..ROUNDS {
         for (&(workload, outstanding), turns) in rows.iter().zip(&mut turns) {
             for place in 0..responders.len() {
                 // Each is first, second and last in turn.
                 let at = (place + round) % responders.len();
+                if at == COMPARING && workload != CHANGE {
+                    continue;
+                }
                 let load = Load { workload, outstanding, turn_time, broker: &broker };
-                let service = ["bench-a", "bench-b", "bench-c"][at];
-                turns[at].push(load.turn(&programs.driver, service, responders[at].pid()).await?);
+                turns[at].push(load.turn(&programs.driver, SERVICES[at], responders[at].pid()).await?);
             }
         }
     }
@@ -160,16 +176,19 @@ async fn drive(driver: &Path, arguments: &[&str]) -> anyhow::Result<String> {
     Ok(text(&output.stdout))
 }
 
-fn row(workload: &'static str, outstanding: usize, turns: &[Vec<Turn>; 3]) -> Row {
-    let [raw, go_res, res_service] = turns;
+fn row(workload: &'static str, outstanding: usize, turns: &[Vec<Turn>; SERVICES.len()]) -> Row {
+    let ours = &turns[RES_SERVICE];
+    let comparing = Some(&turns[COMPARING]).filter(|turns| !turns.is_empty());
     Row {
         workload,
         outstanding,
-        raw: figures(raw),
-        go_res: figures(go_res),
-        res_service: figures(res_service),
-        to_raw: ratio(res_service, raw),
-        to_go_res: ratio(res_service, go_res),
+        raw: figures(&turns[RAW]),
+        comparing: comparing.map(|turns| figures(turns)),
+        go_res: figures(&turns[GO_RES]),
+        res_service: figures(ours),
+        to_raw: ratio(ours, &turns[RAW]),
+        to_comparing: comparing.map(|theirs| ratio(ours, theirs)),
+        to_go_res: ratio(ours, &turns[GO_RES]),
     }
 }
 

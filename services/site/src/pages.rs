@@ -114,7 +114,8 @@ async fn explain(
 }
 
 async fn events(State(context): Shared, uri: Uri) -> Result<Response, Failure> {
-    let events = context.sale.events().await?;
+    let list = context.sale.events().await?;
+    let events = &list.events;
     let mut cards = Vec::with_capacity(events.len());
     let mut data = Vec::with_capacity(events.len());
     // All at once: one event that is slow to answer is waited for once, and not before all others.
@@ -194,7 +195,7 @@ impl Context {
             });
             (event.id.to_string(), facts)
         };
-        Ok(self.sale.events().await?.iter().map(named).collect::<serde_json::Map<_, _>>().into())
+        Ok(self.sale.events().await?.events.iter().map(named).collect::<serde_json::Map<_, _>>().into())
     }
 }
 

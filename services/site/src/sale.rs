@@ -91,6 +91,29 @@ pub struct Availability {
 #[derive(Deserialize)]
 struct Referenced {
     model: Option<Event>,
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: String,
+}
+
+/// The listed events, soonest first.
+#[derive(Debug)]
+pub struct List {
+    /// Those that could be read.
+    pub events: Vec<Event>,
+    /// Whether that is all: one that could not be read is not one that is not there.
+    is_whole: bool,
+}
+
+impl List {
+    fn of(references: Vec<Referenced>) -> List {
+        let is_gone = |refusal: &Refusal| refusal.code == "system.notFound";
+        let is_whole = references.iter().all(|reference| reference.error.as_ref().is_none_or(is_gone));
+        List { events: references.into_iter().filter_map(|reference| reference.model).collect(), is_whole }
+    }
 }
 
 /// What is left of an event; nothing when there is no such event.
@@ -100,7 +123,7 @@ type Left = Option<Arc<Availability>>;
 pub struct Sale {
     http: reqwest::Client,
     resgate: String,
-    list: Kept<Arc<Vec<Event>>>,
+    list: Kept<Arc<List>>,
     left: Mutex<LruCache<EventId, Arc<Kept<Left>>>>,
 }
 
@@ -132,25 +155,33 @@ impl Sale {
         Ok(Some(answer.json().await.with_context(|| format!("{resource} could not be read"))?))
     }
 
-    /// All listed events, soonest first. When Resgate does not answer now, the last list that it gave.
-    pub async fn events(&self) -> anyhow::Result<Arc<Vec<Event>>> {
-        let asking = async {
-            let references: Vec<Referenced> = self.ask("tickets.events").await?.unwrap_or_default();
-            Ok(Arc::new(references.into_iter().filter_map(|reference| reference.model).collect()))
-        };
-        self.list.get(asking).await
+    async fn ask_list(&self) -> anyhow::Result<Arc<List>> {
+        let references: Vec<Referenced> = self.ask("tickets.events").await?.unwrap_or_default();
+        Ok(Arc::new(List::of(references)))
     }
 
-    /// The event of a slug or id.
+    /// All listed events. When Resgate does not answer now, the last list that it gave.
+    pub async fn events(&self) -> anyhow::Result<Arc<List>> {
+        self.list.get(self.ask_list()).await
+    }
+
+    /// The event of a slug or id. That there is none is said only when that is known, and known of now: people follow
+    /// links to events that were put on sale a moment ago.
     pub async fn event(&self, name: &str) -> anyhow::Result<Option<Event>> {
-        let events = self.events().await?;
         let id = name.parse::<EventId>().ok();
-        let listed = events.iter().find(|event| event.slug == name || Some(event.id) == id);
-        match (listed, id) {
-            (Some(event), _) => Ok(Some(event.clone())),
-            (None, Some(id)) => self.ask(&livehouse_contract::path::event(id)).await,
-            (None, None) => Ok(None),
+        let find = |list: &List| {
+            list.events.iter().find(|event| event.slug == name || Some(event.id) == id).cloned()
+        };
+        if let Some(event) = find(&*self.events().await?) {
+            return Ok(Some(event));
         }
+        if let Some(id) = id {
+            return self.ask(&livehouse_contract::path::event(id)).await;
+        }
+        let list = self.list.current(self.ask_list()).await?;
+        let event = find(&list);
+        anyhow::ensure!(event.is_some() || list.is_whole, "not all events could be read, {name} may be one");
+        Ok(event)
     }
 
     /// What is left of an event; nothing when it cannot be told now. A page without it is still a page.
@@ -175,5 +206,24 @@ impl Sale {
     /// Does Resgate answer?
     pub async fn is_reachable(&self) -> bool {
         self.http.get(format!("{}/api/", self.resgate)).send().await.is_ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_could_not_be_read_is_not_one_that_is_gone() {
+        let list = |code: &str| {
+            let references = format!(
+                r#"[{{"href": "/api/tickets/event/evt_1", "error": {{"code": "{code}", "message": "…"}}}}]"#
+            );
+            List::of(serde_json::from_str(&references).unwrap())
+        };
+        assert!(list("system.notFound").is_whole);
+        assert!(!list("system.timeout").is_whole);
+        assert!(List::of(Vec::new()).is_whole);
     }
 }

@@ -43,14 +43,23 @@ impl Comparison {
         ratio: Option<fn(&Ratio) -> f64>,
     ) -> anyhow::Result<()> {
         writeln!(out, "\n  {title}")?;
-        write!(out, "  {:<14} {:>16} {:>16} {:>16}", "", "raw async-nats", "go-res", "res-service")?;
-        writeln!(out, "{}", if ratio.is_some() { "     / raw  / go-res" } else { "" })?;
+        let heads = ["", "raw async-nats", "raw, comparing", "go-res", "res-service"];
+        write!(out, "  {:<14} {:>16} {:>16} {:>16} {:>16}", heads[0], heads[1], heads[2], heads[3], heads[4])?;
+        writeln!(out, "{}", if ratio.is_some() { "     / raw  / comparing  / go-res" } else { "" })?;
         for row in &self.rows {
             let what = format!("{}, c={}", row.workload, row.outstanding);
             let (raw, go_res, res_service) = (cell(&row.raw), cell(&row.go_res), cell(&row.res_service));
-            write!(out, "  {what:<14} {raw:>16} {go_res:>16} {res_service:>16}")?;
+            let comparing = row.comparing.as_ref().map(cell).unwrap_or_default();
+            write!(out, "  {what:<14} {raw:>16} {comparing:>16} {go_res:>16} {res_service:>16}")?;
             if let Some(ratio) = ratio {
-                write!(out, "  {:>8.2}  {:>8.2}", ratio(&row.to_raw), ratio(&row.to_go_res))?;
+                let to_comparing =
+                    row.to_comparing.as_ref().map(|to| format!("{:.2}", ratio(to))).unwrap_or_default();
+                write!(
+                    out,
+                    "  {:>8.2}  {to_comparing:>11}  {:>8.2}",
+                    ratio(&row.to_raw),
+                    ratio(&row.to_go_res)
+                )?;
             }
             writeln!(out)?;
         }

@@ -37,36 +37,58 @@ impl<T: Clone> Kept<T> {
     /// The answer: the kept one while it is fresh, else what `ask` brings, else the kept one if it is not too old.
     pub(super) async fn get(&self, ask: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         let mut state = self.state.lock().await;
-        let Terms { fresh, stale_max, patience, failure } = self.terms;
-        let kept = state.good.as_ref().filter(|(at, _)| at.elapsed() < stale_max).cloned();
-        if let Some((at, kept)) = &kept
-            && at.elapsed() < fresh
-        {
-            return Ok(kept.clone());
-        }
-        if state.failed_at.is_some_and(|at| at.elapsed() < failure) {
-            return kept.map(|(_, kept)| kept).ok_or_else(|| anyhow::anyhow!("it failed a moment ago"));
-        }
-        let asked = match &kept {
-            // Something can be shown: nobody waits long for something newer.
-            Some(_) => tokio::time::timeout(patience, ask)
+        let kept = state.good.as_ref().filter(|(at, _)| at.elapsed() < self.terms.stale_max).cloned();
+        let Some((at, kept)) = kept else { return self.newer(&mut state, ask).await };
+        // Something can be shown: nobody waits long for something newer.
+        let patience = self.terms.patience;
+        let ask = async {
+            tokio::time::timeout(patience, ask)
                 .await
-                .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {patience:?}"))),
-            None => ask.await,
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {patience:?}")))
         };
-        match (asked, kept) {
-            (Ok(answer), _) => {
-                *state = State { good: Some((Instant::now(), answer.clone())), failed_at: None };
-                Ok(answer)
-            }
-            (Err(error), kept) => {
-                state.failed_at = Some(Instant::now());
-                let Some((at, kept)) = kept else { return Err(error) };
-                let (error, age) = (format!("{error:#}"), at.elapsed());
-                tracing::warn!(error, ?age, "an older answer is shown, because no newer one came");
+        let is_new_failure = !self.failed_lately(&state);
+        match self.newer(&mut state, ask).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                if is_new_failure {
+                    let (error, age) = (format!("{error:#}"), at.elapsed());
+                    tracing::warn!(error, ?age, "an older answer is shown, because no newer one came");
+                }
                 Ok(kept)
             }
         }
+    }
+
+    /// The answer for who would be misled by an older one: the kept one while it is fresh, else what `ask` brings.
+    pub(super) async fn current(&self, ask: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        self.newer(&mut *self.state.lock().await, ask).await
+    }
+
+    async fn newer(
+        &self,
+        state: &mut State<T>,
+        ask: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        if let Some((at, kept)) = &state.good
+            && at.elapsed() < self.terms.fresh
+        {
+            return Ok(kept.clone());
+        }
+        anyhow::ensure!(!self.failed_lately(state), "it failed a moment ago");
+        match ask.await {
+            Ok(answer) => {
+                *state = State { good: Some((Instant::now(), answer.clone())), failed_at: None };
+                Ok(answer)
+            }
+            Err(error) => {
+                state.failed_at = Some(Instant::now());
+                Err(error)
+            }
+        }
+    }
+
+    fn failed_lately(&self, state: &State<T>) -> bool {
+        state.failed_at.is_some_and(|at| at.elapsed() < self.terms.failure)
     }
 }
 
@@ -90,6 +112,19 @@ mod tests {
         assert_eq!(kept.get(std::future::pending()).await.unwrap(), 1);
         assert!(started.elapsed() < Duration::from_secs(5));
         assert_eq!(kept.get(async { panic!("it was asked again right after a failure") }).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_would_be_misled_by_an_older_answer_waits_for_a_newer_one() {
+        let kept = Kept::new(Terms { failure: Duration::ZERO, ..TERMS });
+        assert_eq!(kept.get(async { Ok(1) }).await.unwrap(), 1);
+        let slow = async {
+            tokio::time::sleep(TERMS.patience * 2).await;
+            Ok(2)
+        };
+        assert_eq!(kept.current(slow).await.unwrap(), 2);
+        kept.current(async { anyhow::bail!("broken by a test") }).await.unwrap_err();
+        assert_eq!(kept.get(async { anyhow::bail!("broken by a test") }).await.unwrap(), 2);
     }
 
     #[tokio::test]
