@@ -98,7 +98,7 @@ pub(super) async fn the_registry_keeps_what_people_with_its_password_bring(
         ["--request", "PUT", "--header", "Content-Type: application/octet-stream", "--header", "Expect:"];
     let taken = ask(&known, &end, &[&put[..], &["--data-binary", &data]].concat()).await?;
     ensure!(taken.status == 201, "the layer is answered {}: {}", taken.status, taken.body);
-    let to = ["--output", &back.to_string_lossy(), "--dump-header", "-"];
+    let to = ["--no-include", "--output", &back.to_string_lossy(), "--dump-header", "-"];
     let given = ask(&known, &format!("/v2/drill/blobs/{digest}"), &to).await?;
     ensure!(given.status == 200 && std::fs::read(&back)? == content, "it gives back {}", given.status);
     std::fs::remove_dir_all(folder)?;
