@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     line::TestOptions,
-    sale, say,
+    sale, say, site,
     swarm::{self, Swarm},
 };
 
@@ -152,6 +152,10 @@ fn tell(results: &[Outcome], as_json: bool) -> usize {
 
 async fn drill(chosen: &[Drill], results: &mut Vec<Outcome>) -> anyhow::Result<()> {
     let swarm = Swarm::make().await?;
+    let logs = site::folder(&swarm.workspace).join("failed");
+    if logs.exists() {
+        std::fs::remove_dir_all(&logs)?;
+    }
     swarm.deploy(swarm::STACKS).await?;
     sale::open(&swarm).await?;
     // In tasks of their own: a panic is a drill that failed, not the end of all. They end with who waits for them.
@@ -172,7 +176,14 @@ async fn drill(chosen: &[Drill], results: &mut Vec<Outcome>) -> anyhow::Result<(
         let time = say::duration(took);
         match &said {
             Ok(measured) => say::line(&format!("test {} ... ok ({time}): {measured}", drill.name)),
-            Err(wrong) => say::line(&format!("test {} ... FAILED ({time}): {wrong}", drill.name)),
+            Err(wrong) => {
+                say::line(&format!("test {} ... FAILED ({time}): {wrong}", drill.name));
+                let folder = logs.join(drill.name);
+                match service::keep_logs(&swarm.cluster, &folder).await {
+                    Ok(()) => say::line(&format!("    the logs are in {}", folder.display())),
+                    Err(error) => say::line(&format!("    the logs could not be kept: {error:#}")),
+                }
+            }
         }
         results.push(Outcome { name: drill.name, took, said });
     }

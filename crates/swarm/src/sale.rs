@@ -147,7 +147,10 @@ impl Sale {
     pub(crate) async fn session(&self) -> anyhow::Result<String> {
         let node = u8::try_from(self.next.fetch_add(1, Ordering::Relaxed) % usize::from(NODES))? + 1;
         let answer = self.door.ask(node, "/", &[]).await?;
-        let cookie = answer.header("set-cookie").context("the site gave no session")?;
+        let cookie = answer.header("set-cookie").with_context(|| {
+            let page: String = answer.body.chars().take(200).collect();
+            format!("the site gave no session by door {node}: {} {page}", answer.status)
+        })?;
         Ok(cookie.split(';').next().unwrap_or_default().to_string())
     }
 

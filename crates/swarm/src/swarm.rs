@@ -90,7 +90,7 @@ pub(crate) async fn down() -> anyhow::Result<ExitCode> {
             node.remove()?;
         }
         // What the registry has stays: it is what takes time to make, and belongs to nobody.
-        for name in ["images", "tls", "browser", "changed", "kept-backup"] {
+        for name in ["images", "tls", "browser", "people", "layer", "changed", "kept-backup"] {
             let folder = folder.join(name);
             if folder.exists() {
                 std::fs::remove_dir_all(folder)?;

@@ -104,7 +104,9 @@ async fn shows(swarm: &Swarm, seconds: &str) -> anyhow::Result<()> {
         try_wait_until(&format!("door {node} shows {seconds}"), SETTLED, || async {
             let answer = swarm.door().ask(node, "/", &[]).await.map_err(|error| format!("{error:#}"))?;
             let shown = answer.header("strict-transport-security").unwrap_or_default().to_string();
-            if shown.contains(seconds) { Ok(()) } else { Err(shown) }
+            // Its own pages have the header, too.
+            let is_well = answer.status == 200 && shown.contains(seconds);
+            if is_well { Ok(()) } else { Err(format!("{} {shown}", answer.status)) }
         })
         .await
         .map_err(anyhow::Error::msg)?;

@@ -1,6 +1,6 @@
 //! What drills ask of the swarm's services.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 use livehouse_testkit::try_wait_until;
@@ -157,4 +157,20 @@ pub(crate) async fn log_of(cluster: &Cluster, service_name: &str, lines: u32) ->
         all.extend([said, complained]);
     }
     Ok(all)
+}
+
+/// Writes the last lines of all containers, those that ended too, into a folder: what one looks at when a drill failed.
+pub(crate) async fn keep_logs(cluster: &Cluster, folder: &Path) -> anyhow::Result<()> {
+    for node in cluster.nodes() {
+        let Ok(listed) = node.ask(&["ps", "--all", "--format", "{{.ID}} {{.Names}}"]).await else { continue };
+        let into = folder.join(format!("node-{}", node.number));
+        std::fs::create_dir_all(&into).with_context(|| format!("make {}", into.display()))?;
+        for (container, name) in listed.lines().filter_map(|line| line.split_once(' ')) {
+            let mut ask = node.docker(["logs", "--timestamps", "--tail", "1000", container]);
+            // One that went away meanwhile has none.
+            let Ok((said, complained)) = run_whole(&mut ask, None, QUICK).await else { continue };
+            std::fs::write(into.join(format!("{name}.log")), format!("{said}{complained}"))?;
+        }
+    }
+    Ok(())
 }
