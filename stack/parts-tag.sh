@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # As the files are now, whether they are committed or not: the images are built from them.
 git ls-files -z --cached --others --exclude-standard -- stack/images stack/identity/realm.json crates/parts/go jenkins |
-    sort -z | xargs -0 sha256sum -- | sha256sum | cut -c1-12
+    LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum | cut -c1-12

@@ -19,12 +19,13 @@ RUN npm run build
 
 FROM ${RUST_BUILD_IMAGE} AS build
 ARG CARGO_AUDITABLE_VERSION
+# Writes the list of its crates into each program, where the SBOM is read from.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    cargo install --quiet --locked --version "${CARGO_AUDITABLE_VERSION}" cargo-auditable
 WORKDIR /source
 COPY . .
-# The list of its crates goes into each program, where the SBOM is read from.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target \
-    cargo install --quiet --locked --version "${CARGO_AUDITABLE_VERSION}" cargo-auditable \
-    && cargo auditable build --release --locked -p livehouse-tickets -p livehouse-orders -p livehouse-identity -p livehouse-site \
+    cargo auditable build --release --locked -p livehouse-tickets -p livehouse-orders -p livehouse-identity -p livehouse-site \
     && install -D -t /programs target/release/livehouse-tickets target/release/livehouse-orders \
         target/release/livehouse-identity target/release/livehouse-site
 

@@ -121,12 +121,15 @@ pub(crate) async fn measure(seconds: u64) -> anyhow::Result<Comparison> {
     let mut turns: Vec<[Vec<Turn>; SERVICES.len()]> = vec![Default::default(); rows.len()];
     for round in 0..ROUNDS {
         for (&(workload, outstanding), turns) in rows.iter().zip(&mut turns) {
-            for place in 0..responders.len() {
-                // Each is first, second and last in turn.
-                let at = (place + round) % responders.len();
-                if at == COMPARING && workload != CHANGE {
-                    continue;
-                }
+            let takes_part = |at: &usize| *at != COMPARING || workload == CHANGE;
+            let mut order: Vec<usize> = (0..responders.len()).filter(takes_part).collect();
+            // None is always the first, or always after the same one.
+            let first = round % order.len();
+            order.rotate_left(first);
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for at in order {
                 let load = Load { workload, outstanding, turn_time, broker: &broker };
                 turns[at].push(load.turn(&programs.driver, SERVICES[at], responders[at].pid()).await?);
             }

@@ -219,7 +219,7 @@ impl Service {
 
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
     pub(crate) fn send_now(&self, subject: Subject, payload: Bytes) -> Option<Rest> {
-        // Every message comes this way, and nearly all find room: they cost no memory of their own.
+        // Every message comes this way, and nearly all find room: they cost no future of their own.
         if !TraceContext::is_any() {
             let publish = pin!(self.connection().publish(Given(&subject), payload.clone()));
             match tokio::task::unconstrained(publish).now_or_never() {

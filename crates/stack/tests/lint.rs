@@ -175,8 +175,8 @@ fn overlays_only_change_sizes_of_services_that_exist() {
 #[test]
 fn the_configuration_of_jenkins_names_what_its_service_is_given() {
     let configuration = fs::read_to_string(root().join("jenkins/casc/jenkins.yaml")).unwrap();
-    let commented = |line: &&str| !line.trim_start().starts_with('#');
-    let lines: String = configuration.lines().filter(commented).collect();
+    let is_said = |line: &&str| !line.trim_start().starts_with('#');
+    let lines: String = configuration.lines().filter(is_said).collect();
     let named: BTreeSet<&str> =
         lines.split("${").skip(1).map(|rest| rest.split_once('}').expect("a closing brace").0).collect();
     assert!(named.len() > 1, "no variables: {named:?}");

@@ -24,8 +24,8 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("wget", "wget"),
     ("htpasswd", "apache2-utils"),
 ];
-/// The oldest client that knows `docker stack config` and `start_interval`.
-const CLIENT_MAJOR_MIN: u32 = 25;
+/// The oldest client that knows `docker stack config`, `start_interval` and `docker stack deploy --detach`.
+const CLIENT_MAJOR_MIN: u32 = 26;
 const INSTALL_DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Fails when this machine or this user cannot make a swarm; installs what Debian's packages have.

@@ -156,8 +156,9 @@ impl Sale {
     }
 
     async fn ask_list(&self) -> anyhow::Result<Arc<List>> {
-        let references: Vec<Referenced> = self.ask("tickets.events").await?.unwrap_or_default();
-        Ok(Arc::new(List::of(references)))
+        // There always is one: it is not found when nobody is there who could be asked.
+        let references: Option<Vec<Referenced>> = self.ask("tickets.events").await?;
+        Ok(Arc::new(List::of(references.context("nobody answers for the events")?)))
     }
 
     /// All listed events. When Resgate does not answer now, the last list that it gave.
@@ -175,8 +176,13 @@ impl Sale {
         if let Some(event) = find(&*self.events().await?) {
             return Ok(Some(event));
         }
-        if let Some(id) = id {
-            return self.ask(&livehouse_contract::path::event(id)).await;
+        // One that is not listed may still be there.
+        let unlisted = match id {
+            Some(id) => self.ask(&livehouse_contract::path::event(id)).await?,
+            None => None,
+        };
+        if unlisted.is_some() {
+            return Ok(unlisted);
         }
         let list = self.list.current(self.ask_list()).await?;
         let event = find(&list);

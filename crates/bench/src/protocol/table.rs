@@ -44,7 +44,11 @@ impl Comparison {
     ) -> anyhow::Result<()> {
         writeln!(out, "\n  {title}")?;
         let heads = ["", "raw async-nats", "raw, comparing", "go-res", "res-service"];
-        write!(out, "  {:<14} {:>16} {:>16} {:>16} {:>16}", heads[0], heads[1], heads[2], heads[3], heads[4])?;
+        write!(
+            out,
+            "  {:<14} {:>16} {:>16} {:>16} {:>16}",
+            heads[0], heads[1], heads[2], heads[3], heads[4]
+        )?;
         writeln!(out, "{}", if ratio.is_some() { "     / raw  / comparing  / go-res" } else { "" })?;
         for row in &self.rows {
             let what = format!("{}, c={}", row.workload, row.outstanding);

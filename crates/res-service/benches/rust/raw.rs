@@ -5,14 +5,14 @@
 //! It knows what its one method changes, and says that. As `comparing` it does what a service must whose state is changed
 //! elsewhere, as this crate does for all: it looks what the item is now, and says in what that differs from the last time.
 
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use async_nats::{Client, Message, Subject, Subscriber};
 use futures::StreamExt;
 use futures::stream::{Select, select};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::Failure;
 use crate::items::{self, Item, Price, SumParams, SumResult};
@@ -40,8 +40,8 @@ struct State<'a> {
 }
 
 #[derive(Serialize)]
-struct Change {
-    values: Values,
+struct Change<T> {
+    values: T,
 }
 
 #[derive(Serialize)]
@@ -164,7 +164,7 @@ fn difference(
     let changed: Map<String, Value> =
         now.iter().filter(differs).map(|(name, value)| (name.clone(), value.clone())).collect();
     *published = now;
-    serde_json::to_vec(&json!({ "values": changed }))
+    serde_json::to_vec(&Change { values: changed })
 }
 
 /// The number of an item, from a subject: `<kind>.<service>.item.<number>…`.

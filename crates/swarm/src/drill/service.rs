@@ -132,7 +132,8 @@ impl Update {
         let name = &self.service_name;
         let state = try_wait_until(&format!("the update of {name} ends"), deadline, || async {
             match last_update(cluster, name).await {
-                Ok((began, _)) if began == self.before => Err("nothing yet".to_string()),
+                // Between the two the swarm says nothing.
+                Ok((began, _)) if began.is_empty() || began == self.before => Err("nothing yet".to_string()),
                 Ok((_, state)) if state == "updating" || state == "rollback_started" => Err(state),
                 Ok((_, state)) => Ok(state),
                 Err(error) => Err(format!("{error:#}")),

@@ -1,8 +1,9 @@
 //! An answer that is asked for now and then and kept for everybody.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
+use anyhow::anyhow;
 
 /// How an answer is kept.
 #[derive(Debug, Clone, Copy)]
@@ -21,74 +22,77 @@ pub(super) struct Terms {
 pub(super) struct Kept<T> {
     terms: Terms,
     state: Mutex<State<T>>,
+    asking: tokio::sync::Mutex<()>,
 }
 
 struct State<T> {
     good: Option<(Instant, T)>,
     failed_at: Option<Instant>,
+    /// When somebody last had waited long enough. The answer may come for who waits longer.
+    left_at: Option<Instant>,
 }
 
 impl<T: Clone> Kept<T> {
     /// Nothing known yet.
     pub(super) fn new(terms: Terms) -> Self {
-        Self { terms, state: Mutex::new(State { good: None, failed_at: None }) }
+        let state = Mutex::new(State { good: None, failed_at: None, left_at: None });
+        Self { terms, state, asking: tokio::sync::Mutex::default() }
     }
 
-    /// The answer: the kept one while it is fresh, else what `ask` brings, else the kept one if it is not too old.
+    /// The answer: the kept one while it is fresh, else what `ask` brings, else the kept one if it is not too old. With
+    /// one to show, nobody waits long for something newer, and nobody at all for a while after somebody did in vain.
     pub(super) async fn get(&self, ask: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        let mut state = self.state.lock().await;
-        let kept = state.good.as_ref().filter(|(at, _)| at.elapsed() < self.terms.stale_max).cloned();
-        let Some((at, kept)) = kept else { return self.newer(&mut state, ask).await };
-        // Something can be shown: nobody waits long for something newer.
-        let patience = self.terms.patience;
-        let ask = async {
-            tokio::time::timeout(patience, ask)
-                .await
-                .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {patience:?}")))
+        let (kept, is_idle) = {
+            let state = self.state();
+            let is_recent = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < self.terms.failure);
+            let kept = state.good.clone().filter(|(at, _)| at.elapsed() < self.terms.stale_max);
+            (kept, is_recent(state.failed_at) || is_recent(state.left_at))
         };
-        let is_new_failure = !self.failed_lately(&state);
-        match self.newer(&mut state, ask).await {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                if is_new_failure {
-                    let (error, age) = (format!("{error:#}"), at.elapsed());
-                    tracing::warn!(error, ?age, "an older answer is shown, because no newer one came");
-                }
-                Ok(kept)
-            }
+        let Some((at, kept)) = kept else { return self.current(ask).await };
+        if is_idle || at.elapsed() < self.terms.fresh {
+            return Ok(kept);
         }
+        let patience = self.terms.patience;
+        let asked = tokio::time::timeout(patience, self.current(ask)).await.unwrap_or_else(|_| {
+            self.state().left_at = Some(Instant::now());
+            Err(anyhow!("no answer within {patience:?}"))
+        });
+        Ok(asked.unwrap_or_else(|error| {
+            let (error, age) = (format!("{error:#}"), at.elapsed());
+            tracing::warn!(error, ?age, "an older answer is shown, because no newer one came");
+            kept
+        }))
     }
 
     /// The answer for who would be misled by an older one: the kept one while it is fresh, else what `ask` brings.
     pub(super) async fn current(&self, ask: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        self.newer(&mut *self.state.lock().await, ask).await
-    }
-
-    async fn newer(
-        &self,
-        state: &mut State<T>,
-        ask: impl Future<Output = anyhow::Result<T>>,
-    ) -> anyhow::Result<T> {
-        if let Some((at, kept)) = &state.good
-            && at.elapsed() < self.terms.fresh
+        let _one = self.asking.lock().await;
+        // Somebody may have brought it meanwhile.
         {
-            return Ok(kept.clone());
+            let state = self.state();
+            if let Some((at, kept)) = &state.good
+                && at.elapsed() < self.terms.fresh
+            {
+                return Ok(kept.clone());
+            }
+            if state.failed_at.is_some_and(|at| at.elapsed() < self.terms.failure) {
+                return Err(anyhow!("it failed a moment ago"));
+            }
         }
-        anyhow::ensure!(!self.failed_lately(state), "it failed a moment ago");
-        match ask.await {
+        let asked = ask.await;
+        let mut state = self.state();
+        match &asked {
             Ok(answer) => {
-                *state = State { good: Some((Instant::now(), answer.clone())), failed_at: None };
-                Ok(answer)
+                *state =
+                    State { good: Some((Instant::now(), answer.clone())), failed_at: None, left_at: None };
             }
-            Err(error) => {
-                state.failed_at = Some(Instant::now());
-                Err(error)
-            }
+            Err(_) => state.failed_at = Some(Instant::now()),
         }
+        asked
     }
 
-    fn failed_lately(&self, state: &State<T>) -> bool {
-        state.failed_at.is_some_and(|at| at.elapsed() < self.terms.failure)
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,15 +120,29 @@ mod tests {
 
     #[tokio::test]
     async fn who_would_be_misled_by_an_older_answer_waits_for_a_newer_one() {
-        let kept = Kept::new(Terms { failure: Duration::ZERO, ..TERMS });
-        assert_eq!(kept.get(async { Ok(1) }).await.unwrap(), 1);
-        let slow = async {
+        let kept = Kept::new(TERMS);
+        let slow = || async {
             tokio::time::sleep(TERMS.patience * 2).await;
             Ok(2)
         };
-        assert_eq!(kept.current(slow).await.unwrap(), 2);
+        assert_eq!(kept.get(async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(kept.get(slow()).await.unwrap(), 1);
+        assert_eq!(kept.current(slow()).await.unwrap(), 2);
         kept.current(async { anyhow::bail!("broken by a test") }).await.unwrap_err();
-        assert_eq!(kept.get(async { anyhow::bail!("broken by a test") }).await.unwrap(), 2);
+        assert_eq!(kept.get(async { panic!("it was asked again right after a failure") }).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_can_be_shown_something_does_not_wait_for_who_waits_for_something_newer() {
+        let kept = Kept::new(TERMS);
+        assert_eq!(kept.get(async { Ok(1) }).await.unwrap(), 1);
+        let waiting = kept.current(std::future::pending());
+        let shown = async { kept.get(async { Ok(2) }).await.unwrap() };
+        tokio::select! {
+            biased;
+            _ = waiting => unreachable!("it waits for ever"),
+            shown = shown => assert_eq!(shown, 1),
+        }
     }
 
     #[tokio::test]

@@ -125,6 +125,32 @@ async fn h40_without_a_gateway_there_is_a_page_that_says_so_and_the_site_comes_b
     .await;
 }
 
+/// Whoever asks a service that is not there is told "not found" by the gateway.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_not_gone_because_nobody_answers_for_it() {
+    let theatre = Theatre::open(&[("Night Music", "4500")]).await;
+    let known = theatre.get("/").await.text();
+    let id = known.split("evt_").nth(1).map(|rest| rest.split('"').next().unwrap().to_string()).unwrap();
+    assert!(theatre.tickets.stop().await.success());
+    wait_until("a gateway that finds no events", PATIENCE, || async {
+        let api = format!("{}/api/tickets/events", theatre.world.resgate().url());
+        let status = reqwest::get(&api).await.map_err(|error| error.to_string())?.status();
+        if status == 404 { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    // What was asked for a moment ago is as good as now; after that, nobody can say that there is no such event.
+    wait_until("an event that nobody knows of to be unknown", PATIENCE, || async {
+        let page = theatre.get("/events/put-on-sale-a-moment-ago").await;
+        if page.status == 503 { Ok(()) } else { Err(page.status.to_string()) }
+    })
+    .await;
+    for path in ["/", "/events/night-music", &format!("/events/evt_{id}")] {
+        let page = theatre.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.text().contains("Night Music"), "{path}: {}", page.text());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_gateway_hangs_the_front_page_shows_what_it_knows_at_once() {
     let theatre =

@@ -36,7 +36,8 @@ impl Answer {
 /// The site, the services behind it, and a client that follows no redirects and unpacks nothing.
 pub(crate) struct Theatre {
     pub(crate) site: Service,
-    _services: [Service; 2],
+    pub(crate) tickets: Service,
+    _identity: Service,
     pub(crate) world: World,
     pub(crate) url: String,
     http: reqwest::Client,
@@ -68,10 +69,8 @@ impl Theatre {
                 .await
                 .unwrap();
         }
-        let services = [
-            world.service("livehouse-tickets").start().await.unwrap(),
-            world.service("livehouse-identity").start().await.unwrap(),
-        ];
+        let tickets = world.service("livehouse-tickets").start().await.unwrap();
+        let identity = world.service("livehouse-identity").start().await.unwrap();
         let port = PortLease::any().unwrap();
         let address = format!("127.0.0.1:{}", port.port());
         let mut site = world.service("livehouse-site").environment("LIVEHOUSE_SITE_BIND", &address);
@@ -82,7 +81,8 @@ impl Theatre {
         let site = site.start().await.unwrap();
         let theatre = Self {
             site,
-            _services: services,
+            tickets,
+            _identity: identity,
             world,
             url: format!("http://{address}"),
             http: reqwest::Client::new(),
