@@ -8,7 +8,7 @@
 #   from versions.env          images and versions of other people's programs
 #   …_SHA                      the hash of each config's file: a config that did not change restarts nothing
 #   IMAGE_TAG                  which build of the services: this commit
-#   PARTS_TAG                  which build of the images around other people's programs (stack/parts-tag.sh)
+#   PARTS_TAG, JENKINS_TAG     which build of the images around other people's programs (stack/parts-tag.sh)
 #   …_V                        which version of secrets: the newest that services use now, if docker reaches a manager; else the
 #                              files say 1 (and 2 for the next, which the servers of the bus and of the data accept already)
 #   DATA_SECRETS_PARITY        odd or even: the users of that version
@@ -35,6 +35,10 @@ fi
 if [[ -z ${PARTS_TAG:-} ]]; then
     tag=$("$root/stack/parts-tag.sh")
     say PARTS_TAG "$tag"
+fi
+if [[ -z ${JENKINS_TAG:-} ]]; then
+    tag=$("$root/stack/parts-tag.sh" jenkins)
+    say JENKINS_TAG "$tag"
 fi
 
 # used NAME [odd|even]: the newest version of a secret that a service uses

@@ -4,5 +4,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # As the files are now, whether they are committed or not: the images are built from them.
-git ls-files -z --cached --others --exclude-standard -- stack/images stack/identity/realm.json crates/parts/go jenkins |
+case ${1:-} in
+'') set -- stack/images ':!stack/images/jenkins.Dockerfile' stack/identity/realm.json crates/parts/go ;;
+# Its plugins change often, and nothing else with them.
+jenkins) set -- stack/images/jenkins.Dockerfile jenkins/plugins.txt ;;
+*)
+    echo "parts-tag.sh [jenkins]" >&2
+    exit 1
+    ;;
+esac
+git ls-files -z --cached --others --exclude-standard -- "$@" |
     LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum | cut -c1-12

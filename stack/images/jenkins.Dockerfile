@@ -1,4 +1,4 @@
-# Jenkins with its plugins and its configuration inside: nothing is clicked together. Build from the root of the repository.
+# Jenkins with its plugins. Its configuration is one of the stack. Build from the root of the repository.
 ARG JENKINS_IMAGE
 
 FROM ${JENKINS_IMAGE}
@@ -9,6 +9,4 @@ LABEL org.opencontainers.image.title="livehouse-jenkins" \
 COPY --chown=1000:1000 jenkins/plugins.txt /usr/share/jenkins/ref/plugins.txt
 # A plugin that another one needs is taken in the oldest version that will do: the newest of the day would be another image each day.
 RUN jenkins-plugin-cli --plugin-file /usr/share/jenkins/ref/plugins.txt --latest false --view-security-warnings
-COPY --chown=1000:1000 jenkins/casc /usr/share/jenkins/casc
-ENV CASC_JENKINS_CONFIG=/usr/share/jenkins/casc
 USER 1000:1000

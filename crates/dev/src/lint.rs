@@ -117,7 +117,7 @@ fn tools(root: &Path) -> Vec<Tool> {
             "traefik/dynamic/*.yml",
             "observability/*.yaml",
             "observability/**/*.yaml",
-            "jenkins/casc/*.yaml",
+            "jenkins/*.yaml",
         ],
     );
     let rules = "{extends: relaxed, rules: {line-length: disable, braces: disable, commas: disable, colons: disable}}";

@@ -174,7 +174,7 @@ fn overlays_only_change_sizes_of_services_that_exist() {
 /// Only a running Jenkins knows its own schema; that each variable has a value can be known before.
 #[test]
 fn the_configuration_of_jenkins_names_what_its_service_is_given() {
-    let configuration = fs::read_to_string(root().join("jenkins/casc/jenkins.yaml")).unwrap();
+    let configuration = fs::read_to_string(root().join("jenkins/jenkins.yaml")).unwrap();
     let is_said = |line: &&str| !line.trim_start().starts_with('#');
     let lines: String = configuration.lines().filter(is_said).collect();
     let named: BTreeSet<&str> =

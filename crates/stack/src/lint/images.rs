@@ -64,10 +64,13 @@ fn foreign(project: &Project, service: Service<'_>) -> Option<String> {
     let names: Vec<String> = uses(raw).into_iter().map(|found| found.name).collect();
     match names.first().map(String::as_str) {
         Some("REGISTRY") => {
-            let tag_is_made = names.iter().any(|name| matches!(name.as_str(), "IMAGE_TAG" | "PARTS_TAG"));
+            let tag_is_made =
+                names.iter().any(|name| matches!(name.as_str(), "IMAGE_TAG" | "PARTS_TAG" | "JENKINS_TAG"));
             let known = |name: &String| !name.ends_with("_VERSION") || project.versions.contains_key(name);
             if !tag_is_made {
-                Some(format!("{raw} has neither IMAGE_TAG nor PARTS_TAG: it would not change with its build"))
+                Some(format!(
+                    "{raw} has none of IMAGE_TAG, PARTS_TAG and JENKINS_TAG: it would not change with its build"
+                ))
             } else {
                 names.iter().find(|name| !known(name)).map(|name| format!("versions.env has no {name}"))
             }

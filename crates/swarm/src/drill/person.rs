@@ -3,8 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, ensure};
-use livehouse_testkit::Page;
+use futures::{FutureExt, future::BoxFuture};
+use livehouse_testkit::{Page, try_wait_until};
 use sha2::{Digest, Sha256};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     browser,
@@ -17,6 +19,7 @@ use crate::{
     swarm::Swarm,
 };
 
+const GONE: Duration = Duration::from_secs(90);
 const SEEN: Duration = Duration::from_secs(30);
 /// Each of its commands starts a virtual machine of Java.
 const MADE: Duration = Duration::from_secs(180);
@@ -26,9 +29,47 @@ const REGISTRY: &str = "registry.box.test";
 const OPERATOR: &str = "ada@example.org";
 const BUYER: &str = "bob@example.org";
 
-/// The people stack; an operator who is made as the page for operators says, and a buyer who is none.
+/// An operator who is made as the page for operators says, and a buyer who is none.
 pub(super) async fn an_operator_signs_in_and_a_buyer_is_turned_away(swarm: &Swarm) -> anyhow::Result<String> {
-    swarm.deployment.deploy(&swarm.cluster, "identity").await?;
+    with_stack(swarm, "identity", sign_in_both(swarm.clone()).boxed()).await
+}
+
+/// The registry of the tools takes what it is given by who has its password, however large, and gives it back.
+pub(super) async fn the_registry_keeps_what_people_with_its_password_bring(
+    swarm: &Swarm,
+) -> anyhow::Result<String> {
+    with_stack(swarm, "ops", bring_and_fetch(swarm.clone()).boxed()).await
+}
+
+/// Does something with a stack that is there only for that: what it takes is the sale's again afterwards, whatever happens.
+async fn with_stack(
+    swarm: &Swarm,
+    stack: &str,
+    drill: BoxFuture<'static, anyhow::Result<String>>,
+) -> anyhow::Result<String> {
+    swarm.deployment.deploy(&swarm.cluster, stack).await?;
+    // In a task of its own: a panic does not leave the stack behind.
+    let done = AbortOnDropHandle::new(tokio::spawn(drill)).await;
+    run(&mut swarm.cluster.anyone().await?.docker(["stack", "rm", stack]), QUICK).await?;
+    try_wait_until(&format!("the stack {stack} is gone"), GONE, || async {
+        let filter = format!("label=com.docker.stack.namespace={stack}");
+        for node in swarm.cluster.nodes() {
+            let there = node.ask(&["ps", "--quiet", "--filter", &filter]).await;
+            match there {
+                Ok(none) if none.is_empty() => {}
+                Ok(tasks) => return Err(format!("node {}: {tasks}", node.number)),
+                Err(error) => return Err(format!("{error:#}")),
+            }
+        }
+        Ok(())
+    })
+    .await
+    .map_err(anyhow::Error::msg)?;
+    done.context("it panicked")?
+}
+
+async fn sign_in_both(swarm: Swarm) -> anyhow::Result<String> {
+    let swarm = &swarm;
     let began = std::time::Instant::now();
     let passwords = [(); 4].map(|()| uuid::Uuid::now_v7().simple().to_string());
     let [administrators, first, operators, buyers] = &passwords;
@@ -58,18 +99,10 @@ pub(super) async fn an_operator_signs_in_and_a_buyer_is_turned_away(swarm: &Swar
     ensure!(!refused.to_string().contains("routers"), "the buyer sees {refused}");
     buyer.screenshot(&folder.join("buyer.png")).await?;
     nothing_else_is_open(swarm).await?;
-
-    // Its memory is the sale's again.
-    let node = swarm.cluster.anyone().await?;
-    run(&mut node.docker(["stack", "rm", "identity"]), QUICK).await?;
     Ok(format!("two people made in {:.0} s, one let in, one turned away", made.as_secs_f64()))
 }
 
-/// The registry of the tools takes what it is given by who has its password, however large, and gives it back.
-pub(super) async fn the_registry_keeps_what_people_with_its_password_bring(
-    swarm: &Swarm,
-) -> anyhow::Result<String> {
-    swarm.deployment.deploy(&swarm.cluster, "ops").await?;
+async fn bring_and_fetch(swarm: Swarm) -> anyhow::Result<String> {
     let folder = crate::site::folder(&swarm.workspace).join("layer");
     std::fs::create_dir_all(&folder)?;
     let [layer, back, known, stranger] = ["layer", "back", "known", "stranger"].map(|name| folder.join(name));
@@ -102,8 +135,6 @@ pub(super) async fn the_registry_keeps_what_people_with_its_password_bring(
     let given = ask(&known, &format!("/v2/drill/blobs/{digest}"), &to).await?;
     ensure!(given.status == 200 && std::fs::read(&back)? == content, "it gives back {}", given.status);
     std::fs::remove_dir_all(folder)?;
-    let node = swarm.cluster.anyone().await?;
-    run(&mut node.docker(["stack", "rm", "ops"]), QUICK).await?;
     Ok("a layer of 12 MB brought and fetched by name and password, 401 for a wrong one".to_string())
 }
 
