@@ -88,9 +88,9 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "edge-refresh",
-        what: "Traefik asks the swarm every few seconds, lists only what says so, and by one network.",
-        why: "It is not told of a task that went away; with the usual 15 seconds it sends requests there for as long.",
-        instead: "providers.swarm: {refreshSeconds: 3, exposedByDefault: false, network: livehouse_edge}.",
+        what: "Traefik asks the swarm every few seconds, waits seconds for its answer, lists only what says so, and by one network.",
+        why: "It is not told of a task that went away: with the usual 15 seconds it sends requests there for as long; and without a time limit a socket proxy whose node lost its power is waited for until the kernel gives up, a quarter of an hour.",
+        instead: "providers.swarm: {refreshSeconds: 3, httpClientTimeout: 5s, exposedByDefault: false, network: livehouse_edge}.",
         check: refresh,
     },
 ];
@@ -390,6 +390,14 @@ fn refresh(project: &Project, sink: &mut Sink<'_>) {
             provider.line,
             "providers.swarm.refreshSeconds",
             "tasks that went away are known too late",
+        );
+    }
+    if provider.text_at(&["httpClientTimeout"]).is_none_or(|time| time.starts_with('0')) {
+        sink.file(
+            file,
+            provider.line,
+            "providers.swarm.httpClientTimeout",
+            "who does not answer is waited for without end",
         );
     }
     if provider.text_at(&["exposedByDefault"]) != Some("false") {
