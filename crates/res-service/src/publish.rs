@@ -1,6 +1,6 @@
 //! What a service says: of its own accord, and in answer.
 
-use std::pin::pin;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use async_nats::Subject;
@@ -219,21 +219,17 @@ impl Service {
 
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
     pub(crate) fn send_now(&self, subject: Subject, payload: Bytes) -> Option<Rest> {
-        // Every message comes this way, and nearly all find room: they cost no future of their own.
-        if !TraceContext::is_any() {
-            let publish = pin!(self.connection().publish(Given(&subject), payload.clone()));
-            match tokio::task::unconstrained(publish).now_or_never() {
-                Some(Ok(())) => return None,
-                Some(Err(error)) => {
-                    note_unsent(&Error::internal(error));
-                    return None;
-                }
-                // It has not been taken: it comes again, behind those that wait by now.
-                None => {}
-            }
-        }
         let service = self.clone();
-        let mut publish: Rest = Box::pin(async move { service.send(subject, payload).await });
+        let mut publish: Rest = if TraceContext::is_any() {
+            Box::pin(async move { service.send(subject, payload).await })
+        } else {
+            // The same without a trace, as little of it as can be: every message comes this way.
+            Box::pin(async move {
+                if let Err(error) = service.connection().publish(Whole::new(subject), payload).await {
+                    note_unsent(&Error::internal(error));
+                }
+            })
+        };
         let is_sent = tokio::task::unconstrained(&mut publish).now_or_never().is_some();
         (!is_sent).then_some(publish)
     }
@@ -297,12 +293,19 @@ impl Service {
     }
 }
 
-/// A subject that its owner keeps until the message is taken.
-struct Given<'a>(&'a Subject);
+/// A subject that is given away and not copied when it is asked for: once.
+struct Whole(Cell<Option<Subject>>);
 
-impl ToSubject for Given<'_> {
+impl Whole {
+    fn new(subject: Subject) -> Self {
+        Self(Cell::new(Some(subject)))
+    }
+}
+
+impl ToSubject for Whole {
     fn to_subject(&self) -> Subject {
-        self.0.clone()
+        // The client refuses to publish on an empty one.
+        self.0.take().unwrap_or_else(|| Subject::from_static(""))
     }
 }
 
