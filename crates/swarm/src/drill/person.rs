@@ -25,7 +25,6 @@ const SEEN: Duration = Duration::from_secs(30);
 const MADE: Duration = Duration::from_secs(180);
 /// Of the page that tells an operator how to begin.
 const FIRST_OPERATOR: &str = "### 8. The first operator";
-const REGISTRY: &str = "registry.box.test";
 const OPERATOR: &str = "ada@example.org";
 const BUYER: &str = "bob@example.org";
 
@@ -47,9 +46,11 @@ async fn with_stack(
     stack: &str,
     drill: BoxFuture<'static, anyhow::Result<String>>,
 ) -> anyhow::Result<String> {
-    swarm.deployment.deploy(&swarm.cluster, stack).await?;
-    // In a task of its own: a panic does not leave the stack behind.
-    let done = AbortOnDropHandle::new(tokio::spawn(drill)).await;
+    let done = match swarm.deployment.deploy(&swarm.cluster, stack).await {
+        // In a task of its own: a panic does not leave the stack behind.
+        Ok(()) => AbortOnDropHandle::new(tokio::spawn(drill)).await.context("it panicked").flatten(),
+        Err(error) => Err(error),
+    };
     run(&mut swarm.cluster.anyone().await?.docker(["stack", "rm", stack]), QUICK).await?;
     try_wait_until(&format!("the stack {stack} is gone"), GONE, || async {
         let filter = format!("label=com.docker.stack.namespace={stack}");
@@ -65,7 +66,7 @@ async fn with_stack(
     })
     .await
     .map_err(anyhow::Error::msg)?;
-    done.context("it panicked")?
+    done
 }
 
 async fn sign_in_both(swarm: Swarm) -> anyhow::Result<String> {
@@ -110,20 +111,21 @@ async fn bring_and_fetch(swarm: Swarm) -> anyhow::Result<String> {
     let content: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.to_le_bytes()).collect();
     std::fs::write(&layer, &content)?;
     // In files: passwords are in no list of processes.
-    let who = |password: &str| format!("machine {REGISTRY} login livehouse password {password}\n");
+    let registry = format!("registry.{DOMAIN}");
+    let who = |password: &str| format!("machine {registry} login livehouse password {password}\n");
     std::fs::write(&known, who(REGISTRY_PASSWORD))?;
     std::fs::write(&stranger, who("guessed"))?;
     let ask = async |who: &Path, path: &str, options: &[&str]| {
         let who = who.to_string_lossy();
         let all = [&["--http1.1", "--netrc-file", &who], options].concat();
-        swarm.door().ask_host(2, REGISTRY, path, &all).await
+        swarm.door().ask_host(2, &registry, path, &all).await
     };
     let refused = ask(&stranger, "/v2/", &[]).await?;
     ensure!(refused.status == 401, "who has guessed the password is answered {}", refused.status);
     let begun = ask(&known, "/v2/drill/blobs/uploads/", &["--request", "POST"]).await?;
     ensure!(begun.status == 202, "an upload is answered {}: {}", begun.status, begun.body);
     let place = begun.header("location").context("it says no place")?;
-    let path = place.strip_prefix(&format!("https://{REGISTRY}")).unwrap_or(place);
+    let path = place.strip_prefix(&format!("https://{registry}")).unwrap_or(place);
     let digest = format!("sha256:{}", hex::encode(Sha256::digest(&content)));
     let end = format!("{path}{}digest={digest}", if path.contains('?') { '&' } else { '?' });
     let data = format!("@{}", layer.display());

@@ -42,14 +42,14 @@ impl<T: Clone> Kept<T> {
     /// The answer: the kept one while it is fresh, else what `ask` brings, else the kept one if it is not too old. With
     /// one to show, nobody waits long for something newer, and nobody at all for a while after somebody did in vain.
     pub(super) async fn get(&self, ask: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        let (kept, is_idle) = {
+        let (kept, was_in_vain) = {
             let state = self.state();
             let is_recent = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < self.terms.failure);
             let kept = state.good.clone().filter(|(at, _)| at.elapsed() < self.terms.stale_max);
             (kept, is_recent(state.failed_at) || is_recent(state.left_at))
         };
         let Some((at, kept)) = kept else { return self.current(ask).await };
-        if is_idle || at.elapsed() < self.terms.fresh {
+        if was_in_vain || at.elapsed() < self.terms.fresh {
             return Ok(kept);
         }
         let patience = self.terms.patience;
@@ -137,11 +137,11 @@ mod tests {
         let kept = Kept::new(TERMS);
         assert_eq!(kept.get(async { Ok(1) }).await.unwrap(), 1);
         let waiting = kept.current(std::future::pending());
-        let shown = async { kept.get(async { Ok(2) }).await.unwrap() };
+        let shown = tokio::time::timeout(Duration::from_secs(10), kept.get(async { Ok(2) }));
         tokio::select! {
             biased;
             _ = waiting => unreachable!("it waits for ever"),
-            shown = shown => assert_eq!(shown, 1),
+            shown = shown => assert_eq!(shown.expect("it does not wait").unwrap(), 1),
         }
     }
 
