@@ -36,9 +36,10 @@ pub(crate) async fn run(options: LintOptions, terminal: &Terminal) -> anyhow::Re
         return Ok(0);
     }
     let root = options.root.unwrap_or_else(|| Workspace::find().root().to_path_buf());
+    let environment = Environment::for_looking(&root).await;
     let (findings, tools) = tokio::task::spawn_blocking(move || {
         let findings = lint(&Project::load(&root)?);
-        anyhow::Ok((findings, tools(&root)))
+        anyhow::Ok((findings, tools(&root, environment)))
     })
     .await??;
     let passed = findings.is_empty() && tools.iter().all(|tool| tool.passed != Some(false));
@@ -100,8 +101,8 @@ fn list() {
 }
 
 /// Every other program that knows something about these files.
-fn tools(root: &Path) -> Vec<Tool> {
-    let mut tools = vec![rendered(root)];
+fn tools(root: &Path, environment: anyhow::Result<Environment>) -> Vec<Tool> {
+    let mut tools = vec![rendered(root, environment)];
     let scripts = files(root, &["stack/*.sh", "stack/images/postgres/*", ".ci/run"]);
     tools.push(tool(root, "shellcheck", &["--severity=style", "--external-sources"], &scripts));
     let recipes = files(root, &["stack/images/*.Dockerfile"]);
@@ -162,9 +163,9 @@ fn outcome(name: &'static str, command: &mut Command) -> Tool {
 }
 
 /// Each stack as Docker's own client reads it, alone and with each overlay.
-fn rendered(root: &Path) -> Tool {
+fn rendered(root: &Path, environment: anyhow::Result<Environment>) -> Tool {
     let name = "docker stack config";
-    let environment = match Environment::for_looking(root) {
+    let environment = match environment {
         Ok(environment) => environment,
         Err(error) => return Tool { name, passed: Some(false), said: format!("{error:#}") },
     };

@@ -195,13 +195,13 @@ impl Deployment {
     /// The variables: `stack/environment.sh` asked with this engine, and what was given.
     ///
     /// # Errors
-    /// When the script fails.
+    /// When the script fails, or does not end.
     pub async fn environment(&self) -> anyhow::Result<Environment> {
-        let (root, mut given) = (self.root.clone(), self.given.clone());
+        let mut given = self.given.clone();
         if let Some(host) = &self.engine.host {
             given.insert("DOCKER_HOST".into(), host.clone());
         }
-        tokio::task::spawn_blocking(move || Environment::read(&root, &given)).await?
+        Environment::read(&self.root, &given).await
     }
 
     /// A stack as it would be deployed.

@@ -1,8 +1,11 @@
 //! The variables of a deployment: what `stack/environment.sh` prints, so that people without cargo have the same.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use tokio::process::Command;
+
+use crate::script;
 
 /// Variables for `docker stack …`.
 #[derive(Debug, Clone, Default)]
@@ -14,15 +17,12 @@ impl Environment {
     /// What `stack/environment.sh` of the project at `root` says, with `given` set before: those win.
     ///
     /// # Errors
-    /// When the script fails.
-    pub fn read(root: &Path, given: &BTreeMap<String, String>) -> anyhow::Result<Environment> {
+    /// When the script fails, or does not end.
+    pub async fn read(root: &Path, given: &BTreeMap<String, String>) -> anyhow::Result<Environment> {
         let script = "said=$(stack/environment.sh); eval \"$said\"; exec env --null";
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", script])
-            .current_dir(root)
-            .envs(given)
-            .output()
-            .context("cannot run bash")?;
+        let mut command = Command::new("bash");
+        command.args(["-euo", "pipefail", "-c", script]).current_dir(root).envs(given);
+        let output = script::ended(command, "stack/environment.sh").await?;
         if !output.status.success() {
             bail!("stack/environment.sh failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
@@ -35,10 +35,11 @@ impl Environment {
     /// The same, with names that belong to nobody for what only a deployment knows: to look at files.
     ///
     /// # Errors
-    /// When the script fails.
-    pub fn for_looking(root: &Path) -> anyhow::Result<Environment> {
+    /// When the script fails, or does not end.
+    pub async fn for_looking(root: &Path) -> anyhow::Result<Environment> {
         let given = [("DOMAIN", "tickets.invalid"), ("REGISTRY", "registry.invalid")];
         Environment::read(root, &given.map(|(name, value)| (name.to_string(), value.to_string())).into())
+            .await
     }
 
     /// All of them.
@@ -59,15 +60,15 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_script_that_fails_halfway_is_no_environment() {
+    #[tokio::test]
+    async fn a_script_that_fails_halfway_is_no_environment() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("stack")).unwrap();
         let script = folder.path().join("stack/environment.sh");
         fs::write(&script, "#!/bin/bash\necho export PARTS_TAG=x\necho 'no manager answers' >&2\nexit 1\n")
             .unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let error = Environment::read(folder.path(), &BTreeMap::new()).unwrap_err();
+        let error = Environment::read(folder.path(), &BTreeMap::new()).await.unwrap_err();
         assert!(error.to_string().contains("no manager answers"), "{error}");
     }
 }

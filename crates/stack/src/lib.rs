@@ -14,6 +14,7 @@ pub mod lint;
 pub mod project;
 pub mod quantity;
 pub mod rendered;
+mod script;
 pub mod secrets;
 pub mod settle;
 pub mod smoke;

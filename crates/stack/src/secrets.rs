@@ -6,15 +6,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    process::Command,
 };
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use tokio::process::Command;
 
 use crate::{
     deploy::{Deployment, Outcome, Progress, Report},
     project::{Project, STACKS},
+    script,
     variables::uses,
 };
 
@@ -217,16 +218,14 @@ impl Rotated {
 /// Runs `stack/secrets.sh GROUP VERSION` for the engine of `deployment`; what is there stays. Gives what it said.
 ///
 /// # Errors
-/// When the script fails, with what it said.
+/// When the script fails, with what it said, or does not end.
 pub async fn make(deployment: &Deployment, group: &str, version: u32) -> anyhow::Result<String> {
     let mut command = Command::new(deployment.root.join("stack/secrets.sh"));
     command.args([group, &version.to_string()]).envs(&deployment.given);
     if let Some(host) = &deployment.engine.host {
         command.env("DOCKER_HOST", host);
     }
-    let output = tokio::task::spawn_blocking(move || command.output())
-        .await?
-        .context("cannot run stack/secrets.sh")?;
+    let output = script::ended(command, "stack/secrets.sh").await?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).trim().to_string();
     if !output.status.success() {

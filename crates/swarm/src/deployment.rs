@@ -19,6 +19,7 @@ use crate::{
     certificate::{Certificate, DOMAIN},
     cluster::Cluster,
     command::{program, run},
+    drill::webhook,
     image::Tags,
     network, registry, say,
 };
@@ -54,6 +55,7 @@ impl Progress for Told {
 
 impl Deployment {
     pub(crate) fn new(workspace: &Workspace, certificate: Certificate, tags: &Tags) -> Deployment {
+        let alerts = webhook::url();
         let own = [
             ("DOMAIN", DOMAIN),
             ("REGISTRY", registry::ADDRESS),
@@ -64,9 +66,8 @@ impl Deployment {
             ("POSTGRES_CPUS", "2"),
             // Kernels of small virtual machines have no ESP, and the wires here are this machine's own.
             ("NETWORK_ENCRYPTED", "0"),
-            // Prometheus, which stands in for it; a list in an overlay would be added to the one in the stack.
-            ("MIMIR_READY", "http://127.0.0.1:9009/-/ready"),
             ("REGISTRY_PASSWORD", REGISTRY_PASSWORD),
+            ("ALERT_WEBHOOK_URL", &alerts),
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let renamed =

@@ -26,12 +26,13 @@ mod person;
 mod secret;
 mod service;
 mod telemetry;
+pub(crate) mod webhook;
 mod whole;
 
 /// They mostly wait and touch nothing of the sale, so they begin with the others, and are asked how it was when their turn
 /// comes.
 const BESIDE: [&str; 2] =
-    ["a_websocket_lives_for_ten_minutes", "a_line_is_found_by_its_trace_and_an_alert_comes_and_goes"];
+    ["a_websocket_lives_for_ten_minutes", "a_line_and_a_trace_are_found_and_an_alert_comes_and_goes"];
 
 /// All of it, with what comes before and after. Whatever is not done by then counts as failed.
 const DEADLINE: Duration = Duration::from_secs(40 * 60);
@@ -67,9 +68,9 @@ drills![
     door::a_task_that_dies_is_not_noticed_and_the_breaker_closes_again,
     change::tickets_scale_from_two_to_four_and_back,
     change::a_bad_image_rolls_back_by_itself,
-    telemetry::a_line_is_found_by_its_trace_and_an_alert_comes_and_goes,
     person::an_operator_signs_in_and_a_buyer_is_turned_away,
     person::the_registry_keeps_what_people_with_its_password_bring,
+    telemetry::a_line_and_a_trace_are_found_and_an_alert_comes_and_goes,
     secret::passwords_are_renewed_during_the_sale,
     door::a_websocket_lives_for_ten_minutes,
     change::a_changed_configuration_rolls_out,

@@ -134,13 +134,15 @@ pub(crate) fn all(built: &Built, tags: &Tags) -> Vec<Image> {
     images.push(own("postgres", "POSTGRES_VERSION", Content::Postgres));
     images.push(own("otelcol", "OTELCOL_VERSION", Content::Collector));
     images.push(own("keycloak", "KEYCLOAK_VERSION", Content::Keycloak));
-    images.push(own("mimir", "MIMIR_VERSION", Content::Prometheus));
+    images.push(own("mimir", "MIMIR_VERSION", Content::Mimir));
     images.push(Image { name: "livehouse-entry".into(), tag: tags.parts.clone(), content: Content::Entry });
     for (pin, content) in [
         ("TRAEFIK_IMAGE", Content::Traefik),
         ("SOCKET_PROXY_IMAGE", Content::SocketProxy),
         ("KEYDB_IMAGE", Content::KeyValueServer),
         ("LOKI_IMAGE", Content::Loki),
+        ("TEMPO_IMAGE", Content::Tempo),
+        ("ALERTMANAGER_IMAGE", Content::Alertmanager),
         ("REGISTRY_IMAGE", Content::Registry),
         ("OAUTH2_PROXY_IMAGE", Content::OauthProxy),
     ] {

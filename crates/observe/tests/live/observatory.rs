@@ -282,10 +282,7 @@ fn start_gateway(folder: &Path, loki: u16, prometheus: u16, tempo: u16) -> Progr
                 ("0.0.0.0:4318", &own(ports[2])),
                 ("host: 0.0.0.0, port: 8888", &format!("host: 127.0.0.1, port: {}", ports[3])),
                 ("directory: /data", &format!("directory: {}", at.display())),
-                (
-                    "${env:MIMIR_URL:-http://mimir:9009/otlp}",
-                    &format!("http://{}/api/v1/otlp", own(prometheus)),
-                ),
+                ("http://mimir:9009/otlp", &format!("http://{}/api/v1/otlp", own(prometheus))),
                 ("http://loki:3100/otlp", &format!("http://{}/otlp", own(loki))),
                 ("endpoint: tempo:4317", &format!("endpoint: {}", own(tempo))),
                 ("${env:ENVIRONMENT}", "test"),

@@ -42,12 +42,13 @@ impl Task {
         self.node.ask(&["inspect", "--format", "{{.State.Pid}}", &self.container]).await
     }
 
-    /// What its program answers to a question that is only let in from its own network; `query` is encoded for it.
-    pub(crate) async fn asked(&self, url: &str, query: Option<&str>) -> anyhow::Result<String> {
+    /// What its program answers to a question that is only let in from its own network; the value of `parameter`, which is
+    /// `name=value`, is encoded for it.
+    pub(crate) async fn asked(&self, url: &str, parameter: Option<&str>) -> anyhow::Result<String> {
         let pid = self.pid().await?;
         let mut ask = program("nsenter", ["--net", "--target", &pid, "curl", "--silent", "--max-time", "10"]);
-        if let Some(query) = query {
-            ask.args(["--get", "--data-urlencode", &format!("query={query}")]);
+        if let Some(parameter) = parameter {
+            ask.args(["--get", "--data-urlencode", parameter]);
         }
         run(ask.arg(url), QUICK).await
     }

@@ -30,8 +30,9 @@ pub(crate) enum Content {
     /// The sign-in of operators.
     OauthProxy,
     Loki,
-    /// Stands in for Mimir: it takes the same numbers in and answers the same questions.
-    Prometheus,
+    Tempo,
+    Mimir,
+    Alertmanager,
     Collector,
     Keycloak,
 }
@@ -84,7 +85,17 @@ impl Content {
                 Ok(changes(&["ENTRYPOINT [\"/usr/bin/loki\"]"]))
             }
             Content::Collector => self.go(tree, &part(Part::Otelcol, workspace)?, "otelcol"),
-            Content::Prometheus => prometheus(tree, workspace).await,
+            Content::Tempo => {
+                tree.executable(&programs::go_in_its_sources(workspace, "tempo", &[]).await?, "/tempo")?;
+                tree.folder("/var/tempo", 10_001, 0o700)?;
+                Ok(changes(&["USER 10001:10001", "ENTRYPOINT [\"/tempo\"]"]))
+            }
+            Content::Mimir => {
+                tree.executable(&programs::go_in_its_sources(workspace, "mimir", &[]).await?, "/bin/mimir")?;
+                tree.folder("/data", 10_001, 0o700)?;
+                Ok(changes(&["USER 10001:10001", "ENTRYPOINT [\"/bin/mimir\"]"]))
+            }
+            Content::Alertmanager => alertmanager(tree, workspace).await,
             Content::Postgres => postgres(tree, workspace).await,
             Content::KeyValueServer => key_value_server(tree).await,
             Content::SocketProxy => socket_proxy(tree).await,
@@ -131,23 +142,15 @@ fn label(name: &str) -> String {
     )
 }
 
-async fn prometheus(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
-    let program = part(Part::Prometheus, workspace)?;
-    tree.executable(&program, "/usr/local/bin/prometheus")?;
-    tree.shell().await?;
-    tree.folder("/data", 10_001, 0o700)?;
-    tree.text(
-        "/etc/prometheus.yml",
-        "global: {evaluation_interval: 5s}\nrule_files: [/etc/mimir/rules/anonymous/*.yaml]\notlp: {promote_all_resource_attributes: true}\n\
-         alerting: {alertmanagers: [{static_configs: [{targets: ['alertmanager:9093']}]}]}\n",
-    )?;
-    // Its own options; those that the stack gives are Mimir's.
-    tree.text(
-        "/start",
-        "exec /usr/local/bin/prometheus --config.file=/etc/prometheus.yml --storage.tsdb.path=/data/tsdb \
-         --web.listen-address=:9009 --web.enable-otlp-receiver --web.enable-remote-write-receiver\n",
-    )?;
-    Ok(changes(&[PATH, "USER 10001:10001", "ENTRYPOINT [\"/usr/bin/bash\", \"/start\"]"]))
+/// Its pages are not among its sources: they are made by compilers of their own.
+async fn alertmanager(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let pages =
+        [("ui/app/dist/index.html", "<!doctype html><title>Alertmanager</title><p>Built without its pages.")];
+    let program = programs::go_in_its_sources(workspace, "alertmanager", &pages).await?;
+    tree.executable(&program, "/bin/alertmanager")?;
+    tree.of_machine("wget").await?;
+    tree.folder("/alertmanager", 65_534, 0o755)?;
+    Ok(changes(&[PATH, "USER 65534:65534", "ENTRYPOINT [\"/bin/alertmanager\"]"]))
 }
 
 async fn postgres(tree: &Tree, workspace: &Workspace) -> anyhow::Result<Vec<String>> {

@@ -15,7 +15,7 @@ use crate::{
     say,
 };
 
-/// Traefik and Loki take some minutes.
+/// Traefik, Loki, Tempo and Mimir take some minutes.
 const BUILD_DEADLINE: Duration = Duration::from_secs(1_800);
 const FETCH_DEADLINE: Duration = Duration::from_secs(600);
 
@@ -70,6 +70,46 @@ pub(crate) async fn go(workspace: &Workspace, name: &str) -> anyhow::Result<Path
     })
     .await?;
     Ok(place.join(name))
+}
+
+/// A Go program that is built as the main module: only there does what it replaces among its requirements count, and only there
+/// can a file be added, each with its path and text. `crates/parts/go/NAME` pins its sources.
+pub(crate) async fn go_in_its_sources(
+    workspace: &Workspace,
+    name: &str,
+    added: &[(&str, &str)],
+) -> anyhow::Result<PathBuf> {
+    let pins = workspace.root().join("crates/parts/go").join(name);
+    let (module, sums) = (pins.join("go.mod"), pins.join("go.sum"));
+    let place = place(workspace, name, &[&module, &sums])?;
+    once(&format!("{name}: building it from its sources, once"), &place, async |to: &Path| {
+        let mut fetch = program("go", ["mod", "download", "-json"]);
+        let fetched = run(fetch.current_dir(&pins).env("GOWORK", "off"), FETCH_DEADLINE).await?;
+        let fetched: Fetched = serde_json::from_str(&fetched)
+            .with_context(|| format!("{} must require one module, go said {fetched}", module.display()))?;
+        let sources = to.join("sources");
+        run(program("cp", ["--recursive"]).arg(&fetched.folder).arg(&sources), FETCH_DEADLINE).await?;
+        // The cache of modules is read-only, and so is its copy.
+        run(program("chmod", ["--recursive", "u+w"]).arg(&sources), FETCH_DEADLINE).await?;
+        for (path, text) in added {
+            let file = sources.join(path);
+            fs::create_dir_all(file.parent().context("a file is in a folder")?)?;
+            fs::write(file, text)?;
+        }
+        let mut build = go_build(&sources);
+        build.arg("-o").arg(to.join(name)).arg(format!("./cmd/{name}"));
+        run(&mut build, BUILD_DEADLINE).await?;
+        fs::remove_dir_all(sources).context("remove the copy of the sources")
+    })
+    .await?;
+    Ok(place.join(name))
+}
+
+/// What `go mod download -json` says of a module.
+#[derive(Debug, serde::Deserialize)]
+struct Fetched {
+    #[serde(rename = "Dir")]
+    folder: PathBuf,
 }
 
 /// The probe and starter that images without a shell carry.
