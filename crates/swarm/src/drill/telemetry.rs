@@ -64,6 +64,7 @@ pub(super) async fn a_line_and_a_trace_are_found_and_an_alert_comes_and_goes(
     let alert = an_alert_comes_and_goes(swarm, &webhook).await?;
     let spans = a_hold_is_one_trace(swarm).await?;
     every_rule_is_well(swarm).await?;
+    everybody_answers_who_is_asked(swarm).await?;
     webhook.until_told(("DeadLetters", "orders"), "firing", TOLD).await?;
     Ok(format!(
         "a line found in Loki by its trace {:.0} s after its cause, and the trace in Tempo; a hold is one trace of {spans} spans; {alert}",
@@ -127,6 +128,28 @@ async fn every_rule_is_well(swarm: &Swarm) -> anyhow::Result<()> {
         }
     })
     .await
+}
+
+/// Whoever runs here and is asked for numbers gives them.
+async fn everybody_answers_who_is_asked(swarm: &Swarm) -> anyhow::Result<()> {
+    const ASKED: [(&str, &str); 6] = [
+        ("traefik", ""),
+        ("resgate", ""),
+        ("observability", "loki:3100"),
+        ("observability", "tempo:3200"),
+        ("observability", "mimir:9009"),
+        ("observability", "alertmanager:9093"),
+    ];
+    for (job, instance) in ASKED {
+        until(FOUND, &format!("{job} {instance} gives its numbers"), || async {
+            let query = format!(r#"query=min(up{{job="{job}",instance=~"{instance}.*"}})"#);
+            let said = asked(swarm, "observability_mimir", &format!("{MIMIR}/query"), Some(&query)).await?;
+            ensure!(said["data"]["result"][0]["value"][1] == "1", "{said}");
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// Asks again and again, and says the last error when it took too long.
