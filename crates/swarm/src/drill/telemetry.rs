@@ -53,21 +53,15 @@ pub(super) async fn a_line_and_a_trace_are_found_and_an_alert_comes_and_goes(
     .await?;
     ensure!(line.contains(&trace), "the line does not name its trace: {line}");
     let found = published.elapsed();
-    until(FOUND, "the trace in Tempo", || async {
-        let url = format!("{TEMPO}/api/v2/traces/{trace}");
-        let spans = asked(swarm, "observability_tempo", &url, None).await?["trace"]["resourceSpans"].take();
-        ensure!(spans.as_array().is_some_and(|spans| !spans.is_empty()), "no spans: {spans}");
-        Ok(())
-    })
-    .await?;
+    until(FOUND, "the trace in Tempo", || spans_of(swarm, &trace)).await?;
 
     let alert = an_alert_comes_and_goes(swarm, &webhook).await?;
-    let spans = a_hold_is_one_trace(swarm).await?;
+    let spans = a_call_and_its_fact_are_one_trace(swarm).await?;
     every_rule_is_well(swarm).await?;
     everybody_answers_who_is_asked(swarm).await?;
     webhook.until_told(("DeadLetters", "orders"), "firing", TOLD).await?;
     Ok(format!(
-        "a line found in Loki by its trace {:.0} s after its cause, and the trace in Tempo; a hold is one trace of {spans} spans; {alert}",
+        "a line found in Loki by its trace {:.0} s after its cause, and the trace in Tempo; a call and its fact are one trace of {spans} spans; {alert}",
         found.as_secs_f64(),
     ))
 }
@@ -96,9 +90,9 @@ async fn an_alert_comes_and_goes(swarm: &Swarm, webhook: &Webhook) -> anyhow::Re
     ))
 }
 
-/// From the arrival of the call in tickets to the consumer in orders: under one id. One trace in ten is kept, so people buy until
-/// there is one. Gives how many spans it has.
-async fn a_hold_is_one_trace(swarm: &Swarm) -> anyhow::Result<usize> {
+/// From the arrival of a call in tickets to what orders does with its fact: under one id, to which a dot on a graph leads, too.
+/// One trace in ten is kept, so people buy until there is one. Gives how many spans it has.
+async fn a_call_and_its_fact_are_one_trace(swarm: &Swarm) -> anyhow::Result<usize> {
     let crowd = Sale::of(swarm).await?.begin(2, 0).await?;
     let found = until(TRACED, "a trace with a call of tickets and a consumer of orders", || async {
         let query =
@@ -108,11 +102,27 @@ async fn a_hold_is_one_trace(swarm: &Swarm) -> anyhow::Result<usize> {
     })
     .await;
     crowd.end().await?;
-    let url = format!("{TEMPO}/api/v2/traces/{}", found?);
+    let spans = spans_of(swarm, &found?).await?;
+    until(FOUND, "a dot on a graph that leads to a trace", || async {
+        let query = "query=traces_spanmetrics_latency_bucket";
+        let said =
+            asked(swarm, "observability_mimir", &format!("{MIMIR}/query_exemplars"), Some(query)).await?;
+        let trace = said["data"][0]["exemplars"][0]["labels"]["traceID"].as_str();
+        spans_of(swarm, trace.with_context(|| format!("Mimir has {said}"))?).await
+    })
+    .await?;
+    Ok(spans)
+}
+
+/// How many spans Tempo has of a trace; an error when none.
+async fn spans_of(swarm: &Swarm, trace: &str) -> anyhow::Result<usize> {
+    let url = format!("{TEMPO}/api/v2/traces/{trace}");
     let said = asked(swarm, "observability_tempo", &url, None).await?;
     let resources = said["trace"]["resourceSpans"].as_array().context("the trace has no spans")?;
     let scopes = resources.iter().filter_map(|resource| resource["scopeSpans"].as_array()).flatten();
-    Ok(scopes.filter_map(|scope| scope["spans"].as_array()).map(Vec::len).sum())
+    let spans = scopes.filter_map(|scope| scope["spans"].as_array()).map(Vec::len).sum();
+    ensure!(spans > 0, "Tempo has no spans of {trace}: {said}");
+    Ok(spans)
 }
 
 /// Mimir has evaluated every rule, and none without success.
