@@ -121,6 +121,11 @@ impl Deployment {
         let mut deployment = deploy::Deployment::of(&self.root);
         deployment.engine = Engine::at(cluster.anyone().await?.host());
         deployment.given.clone_from(&self.variables);
+        for (name, file) in
+            [("TLS_CERTIFICATE", &self.certificate.certificate), ("TLS_KEY", &self.certificate.key)]
+        {
+            deployment.given.insert(name.into(), file.to_string_lossy().into_owned());
+        }
         deployment.wave_seconds_max = WAVE_SECONDS_MAX;
         // A drill looks at what failed.
         deployment.takes_back = false;

@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     browser,
+    secret::renew,
     service::{Task, tasks},
 };
 use crate::{
@@ -25,12 +26,21 @@ const SEEN: Duration = Duration::from_secs(30);
 const MADE: Duration = Duration::from_secs(180);
 /// Of the page that tells an operator how to begin.
 const FIRST_OPERATOR: &str = "### 8. The first operator";
+/// Of the same page: what Keycloak has to be told.
+const RENEWED_CLIENTS: &str = "After `identity`, with the administrator of step 8:";
 const OPERATOR: &str = "ada@example.org";
 const BUYER: &str = "bob@example.org";
 
 /// An operator who is made as the page for operators says, and a buyer who is none.
 pub(super) async fn an_operator_signs_in_and_a_buyer_is_turned_away(swarm: &Swarm) -> anyhow::Result<String> {
     with_stack(swarm, "identity", sign_in_both(swarm.clone()).boxed()).await
+}
+
+/// Keycloak keeps the secrets of its clients that it knows, until it is told the new ones as the page for operators says.
+pub(super) async fn an_operator_signs_in_after_the_secrets_of_the_clients_were_renewed(
+    swarm: &Swarm,
+) -> anyhow::Result<String> {
+    with_stack(swarm, "identity", sign_in_with_renewed_clients(swarm.clone()).boxed()).await
 }
 
 /// The registry of the tools takes what it is given by who has its password, however large, and gives it back.
@@ -80,15 +90,7 @@ async fn sign_in_both(swarm: Swarm) -> anyhow::Result<String> {
     let folder = crate::site::folder(&swarm.workspace).join("people");
     let browser = browser::start(swarm, &folder, 1).await?;
     let operator = browser.person().await?;
-    sign_in(&operator, OPERATOR, first).await?;
-    // The first password was for once.
-    fill(&operator, "#password-new", operators).await?;
-    fill(&operator, "#password-confirm", operators).await?;
-    submit(&operator).await?;
-    let shown = format!("location.host === 'traefik.{DOMAIN}' && document.body.innerText");
-    let shown = operator.wait_for("the tool of the operators", &shown, SEEN).await;
-    let shown = shown.as_str().unwrap_or_default();
-    ensure!(shown.contains("\"routers\""), "the operator sees {shown:?}");
+    sign_in_for_the_first_time(&operator, first, operators).await?;
     operator.screenshot(&folder.join("operator.png")).await?;
 
     let buyer = browser.person().await?;
@@ -101,6 +103,22 @@ async fn sign_in_both(swarm: Swarm) -> anyhow::Result<String> {
     buyer.screenshot(&folder.join("buyer.png")).await?;
     nothing_else_is_open(swarm).await?;
     Ok(format!("two people made in {:.0} s, one let in, one turned away", made.as_secs_f64()))
+}
+
+async fn sign_in_with_renewed_clients(swarm: Swarm) -> anyhow::Result<String> {
+    let swarm = &swarm;
+    let passwords = [(); 4].map(|()| uuid::Uuid::now_v7().simple().to_string());
+    let [administrators, first, operators, buyers] = &passwords;
+    make_people(swarm, administrators, first, buyers).await?;
+    let renewed = renew(swarm, "identity").await?;
+    let page = std::fs::read_to_string(swarm.workspace.root().join("stack/README.md"))?;
+    let told =
+        script_of(&page, RENEWED_CLIENTS).context("the page for operators has no script for clients")?;
+    inside(&keycloak(swarm).await?, &format!("set -e\nkeeper={administrators}\n{told}")).await?;
+    let folder = crate::site::folder(&swarm.workspace).join("people");
+    let browser = browser::start(swarm, &folder, 1).await?;
+    sign_in_for_the_first_time(&browser.person().await?, first, operators).await?;
+    Ok(format!("{renewed}; told to Keycloak, an operator signed in"))
 }
 
 async fn bring_and_fetch(swarm: Swarm) -> anyhow::Result<String> {
@@ -140,10 +158,22 @@ async fn bring_and_fetch(swarm: Swarm) -> anyhow::Result<String> {
     Ok("a layer of 12 MB brought and fetched by name and password, 401 for a wrong one".to_string())
 }
 
+/// The first password of an operator is for once; the tool that was asked for is there afterwards.
+async fn sign_in_for_the_first_time(operator: &Page, first: &str, lasting: &str) -> anyhow::Result<()> {
+    sign_in(operator, OPERATOR, first).await?;
+    fill(operator, "#password-new", lasting).await?;
+    fill(operator, "#password-confirm", lasting).await?;
+    submit(operator).await?;
+    let shown = format!("location.host === 'traefik.{DOMAIN}' && document.body.innerText");
+    let shown = operator.wait_for("the tool of the operators", &shown, SEEN).await;
+    let shown = shown.as_str().unwrap_or_default();
+    ensure!(shown.contains("\"routers\""), "the operator sees {shown:?}");
+    Ok(())
+}
+
 /// Does what the page for operators tells, and then makes a buyer with the rights of the new administrator.
 async fn make_people(swarm: &Swarm, keeper: &str, first: &str, buyer: &str) -> anyhow::Result<()> {
-    let servers = tasks(&swarm.cluster, "identity_keycloak").await;
-    let server = servers.first().context("Keycloak does not run")?;
+    let server = &keycloak(swarm).await?;
     let page = std::fs::read_to_string(swarm.workspace.root().join("stack/README.md"))?;
     let told = script_of(&page, FIRST_OPERATOR).context("the page for operators has no script")?;
     inside(server, &format!("set -e\nkeeper={keeper} first={first}\n{told}")).await?;
@@ -159,6 +189,10 @@ rm /tmp/kcadm
 "#
     );
     inside(server, &own).await
+}
+
+async fn keycloak(swarm: &Swarm) -> anyhow::Result<Task> {
+    tasks(&swarm.cluster, "identity_keycloak").await.into_iter().next().context("Keycloak does not run")
 }
 
 /// Runs a script in a task; it goes by standard input, as it knows passwords.
@@ -208,5 +242,7 @@ mod tests {
         let page = include_str!("../../../../stack/README.md");
         let script = script_of(page, FIRST_OPERATOR).expect("a script");
         assert!(script.contains(OPERATOR) && script.contains("--rolename operator"), "{script}");
+        let script = script_of(page, RENEWED_CLIENTS).expect("a script");
+        assert!(script.contains("clients/$id"), "{script}");
     }
 }

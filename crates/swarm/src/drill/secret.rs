@@ -1,5 +1,7 @@
 //! Passwords are renewed while they are used.
 
+use std::time::Instant;
+
 use anyhow::{Context, ensure};
 use livehouse_stack::secrets::{self, Group};
 
@@ -8,9 +10,12 @@ use super::{
     service::{tasks, until_settled},
 };
 use crate::{
+    certificate::fingerprint_shown_at,
     command::{QUICK, run_with_input},
     deployment::Told,
+    network,
     sale::Sale,
+    say,
     swarm::Swarm,
 };
 
@@ -19,10 +24,7 @@ pub(super) async fn passwords_are_renewed_during_the_sale(swarm: &Swarm) -> anyh
     let old = url_of_the_database(swarm).await?;
     ensure!(lets_in(swarm, &old).await?, "the database refuses what the service uses");
     let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
-    let deployment = swarm.deployment.library(&swarm.cluster).await?;
-    let rotated = secrets::rotate(&deployment, Group::named("data")?, true, &mut Told).await?;
-    ensure!(rotated.is_done(), "{:?}", rotated.reports);
-    until_settled(&swarm.cluster, super::change::SETTLED).await?;
+    let renewed = renew(swarm, "data").await?;
     crowd.until_held(crowd.held() + 20).await?;
     let tally = close(swarm, crowd).await?;
     let new = url_of_the_database(swarm).await?;
@@ -34,12 +36,49 @@ pub(super) async fn passwords_are_renewed_during_the_sale(swarm: &Swarm) -> anyh
         "nobody was granted a seat for {:?}",
         tally.longest_pause
     );
-    Ok(format!(
-        "the old password of the database refused, {} secrets removed, version {} in use; {}",
-        rotated.removed.len(),
-        rotated.plan.make,
-        told(&tally)
-    ))
+    Ok(format!("the old password of the database refused; {renewed}; {}", told(&tally)))
+}
+
+/// All that the services, the bus, the database's keepers and the edge have, one group after the other. Whoever is signed in is not
+/// any more after the last: buyers begin anew there.
+pub(super) async fn every_other_secret_of_the_sale_is_renewed(swarm: &Swarm) -> anyhow::Result<String> {
+    let mut said = Vec::new();
+    for group in ["bus", "routes", "replication", "edge"] {
+        let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
+        if group == "edge" {
+            swarm.certificate.renew().await?;
+        }
+        let renewed = renew(swarm, group).await?;
+        crowd.until_held(crowd.held() + 20).await?;
+        let tally = close(swarm, crowd).await.with_context(|| format!("while {group} was renewed"))?;
+        let pause = tally.longest_pause;
+        ensure!(pause < PAUSE_MAX_WITH_DATABASE, "{group}: nobody was granted a seat for {pause:?}");
+        said.push(format!("{renewed}; {}", told(&tally)));
+    }
+    for node in swarm.cluster.nodes() {
+        let shown = fingerprint_shown_at(&network::address(node.number)).await?;
+        ensure!(
+            shown == swarm.certificate.fingerprint().await?,
+            "the door of node {} shows {shown}",
+            node.number
+        );
+    }
+    said.push(renew(swarm, "site").await?);
+    let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
+    crowd.until_held(20).await?;
+    close(swarm, crowd).await?;
+    Ok(said.join("\n    "))
+}
+
+/// Renews a group, waits until all is as it should be, and says how long that took.
+pub(super) async fn renew(swarm: &Swarm, group: &str) -> anyhow::Result<String> {
+    let began = Instant::now();
+    let deployment = swarm.deployment.library(&swarm.cluster).await?;
+    let rotated = secrets::rotate(&deployment, Group::named(group)?, true, &mut Told).await?;
+    ensure!(rotated.is_done(), "{group}: {:?}", rotated.reports);
+    until_settled(&swarm.cluster, super::change::SETTLED).await?;
+    let (version, removed) = (rotated.plan.make, rotated.removed.len());
+    Ok(format!("{group}: version {version} after {}, {removed} removed", say::duration(began.elapsed())))
 }
 
 /// As a task of the service has it.
