@@ -125,6 +125,9 @@ fn tools(root: &Path, environment: anyhow::Result<Environment>) -> Vec<Tool> {
     tools.push(tool(root, "yamllint", &["--strict", "-d", rules], &yaml));
     let alerts = files(root, &["observability/mimir/rules/*.yaml"]);
     tools.push(tool(root, "promtool", &["check", "rules", "--lint=all", "--lint-fatal"], &alerts));
+    let cases = files(root, &["observability/mimir/tests/*.yaml"]);
+    let tested = tool(root, "promtool", &["test", "rules"], &cases);
+    tools.push(Tool { name: "promtool test", ..tested });
     let routes = files(root, &["observability/alertmanager/*.yaml"]);
     tools.push(tool(root, "amtool", &["check-config"], &routes));
     tools

@@ -178,6 +178,26 @@ fn every_alert_has_a_severity_somebody_is_told_of_and_a_runbook_that_is_there() 
 }
 
 #[test]
+fn every_service_is_missed_when_nothing_is_heard_of_it() {
+    let rules = text(RULES);
+    let rule = rules.split("- alert: TooFewReplicas").nth(1).unwrap().lines().nth(1).unwrap();
+    let stack = text("stack/app.yml");
+    let services: Vec<_> = stack
+        .split("\nservices:\n")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with(' '))
+        .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'))
+        .filter(|name| !name.starts_with([' ', '#']) && !name.ends_with("-migrate"))
+        .collect();
+    assert!(services.len() >= 4, "{services:?}");
+    for service in services {
+        assert!(rule.contains(&format!("\"{service}\"")), "TooFewReplicas does not name {service}");
+    }
+}
+
+#[test]
 fn data_sources_lead_from_a_line_to_its_trace_to_metrics_and_back() {
     let sources = text("observability/grafana/provisioning/datasources/livehouse.yaml");
     for (from, to) in [

@@ -19,7 +19,6 @@ use crate::{
     certificate::{Certificate, DOMAIN},
     cluster::Cluster,
     command::{program, run},
-    drill::webhook,
     image::Tags,
     network, registry, say,
 };
@@ -55,7 +54,7 @@ impl Progress for Told {
 
 impl Deployment {
     pub(crate) fn new(workspace: &Workspace, certificate: Certificate, tags: &Tags) -> Deployment {
-        let alerts = webhook::url();
+        let alerts = network::alerts_url();
         let own = [
             ("DOMAIN", DOMAIN),
             ("REGISTRY", registry::ADDRESS),

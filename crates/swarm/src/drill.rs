@@ -19,14 +19,16 @@ use crate::{
 };
 
 mod browser;
+mod bus;
 mod change;
 mod door;
+mod graph;
 mod loss;
 mod person;
 mod secret;
 mod service;
 mod telemetry;
-pub(crate) mod webhook;
+mod webhook;
 mod whole;
 
 /// They mostly wait and touch nothing of the sale, so they begin with the others, and are asked how it was when their turn
@@ -77,6 +79,7 @@ drills![
     person::an_operator_signs_in_and_a_buyer_is_turned_away,
     person::the_registry_keeps_what_people_with_its_password_bring,
     telemetry::a_line_and_a_trace_are_found_and_an_alert_comes_and_goes,
+    graph::a_call_and_its_fact_are_one_trace_and_graphs_have_their_numbers,
     secret::passwords_are_renewed_during_the_sale,
     secret::every_other_secret_of_the_sale_is_renewed,
     person::an_operator_signs_in_after_the_secrets_of_the_clients_were_renewed,

@@ -37,7 +37,7 @@ pub(crate) struct UpOptions {
 /// Options of `test`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TestOptions {
-    /// Only drills whose name contains one of these.
+    /// Only drills whose name contains one of these. Without any, all but those that `--list` marks.
     pub(crate) names: Vec<String>,
     /// Say which drills there are, and do nothing.
     #[arg(long)]

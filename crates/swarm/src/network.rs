@@ -10,6 +10,14 @@ const BRIDGE: &str = "livehouse0";
 /// This machine's address on it.
 pub(crate) const HOST: &str = "10.77.0.254";
 
+/// Where on it somebody who is told of alerts would listen; the drill that needs one does.
+pub(crate) const ALERTS_PORT: u16 = 9099;
+
+/// What the stack has as `ALERT_WEBHOOK_URL`.
+pub(crate) fn alerts_url() -> String {
+    format!("http://{HOST}:{ALERTS_PORT}/alerts")
+}
+
 /// A node's address on the bridge.
 pub(crate) fn address(node: u8) -> String {
     format!("10.77.0.{node}")

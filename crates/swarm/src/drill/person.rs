@@ -33,14 +33,18 @@ const BUYER: &str = "bob@example.org";
 
 /// An operator who is made as the page for operators says, and a buyer who is none.
 pub(super) async fn an_operator_signs_in_and_a_buyer_is_turned_away(swarm: &Swarm) -> anyhow::Result<String> {
-    with_stack(swarm, "identity", sign_in_both(swarm.clone()).boxed()).await
+    let done = with_stack(swarm, "identity", sign_in_both(swarm.clone()).boxed()).await;
+    forget_people(swarm).await?;
+    done
 }
 
 /// Keycloak keeps the secrets of its clients that it knows, until it is told the new ones as the page for operators says.
 pub(super) async fn an_operator_signs_in_after_the_secrets_of_the_clients_were_renewed(
     swarm: &Swarm,
 ) -> anyhow::Result<String> {
-    with_stack(swarm, "identity", sign_in_with_renewed_clients(swarm.clone()).boxed()).await
+    let done = with_stack(swarm, "identity", sign_in_with_renewed_clients(swarm.clone()).boxed()).await;
+    forget_people(swarm).await?;
+    done
 }
 
 /// The registry of the tools takes what it is given by who has its password, however large, and gives it back.
@@ -189,6 +193,32 @@ rm /tmp/kcadm
 "#
     );
     inside(server, &own).await
+}
+
+/// Empties Keycloak's database: the next one begins with the realm alone.
+async fn forget_people(swarm: &Swarm) -> anyhow::Result<()> {
+    let servers = tasks(&swarm.cluster, "data_postgres-1").await;
+    let primary = servers.first().context("the primary does not run")?;
+    let empty = "drop schema public cascade; create schema public authorization pg_database_owner; \
+                 grant usage on schema public to public";
+    primary
+        .node
+        .ask(&[
+            "exec",
+            &primary.container,
+            "psql",
+            "-XAtq",
+            "-h",
+            "/tmp",
+            "-U",
+            "postgres",
+            "-d",
+            "keycloak",
+            "-c",
+            empty,
+        ])
+        .await
+        .map(drop)
 }
 
 async fn keycloak(swarm: &Swarm) -> anyhow::Result<Task> {

@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use livehouse_stack::secrets::{self, Group};
 
 use super::{
+    bus,
     change::{BUYERS, PAUSE_MAX_WITH_DATABASE, VIEWERS, close, told},
     service::{tasks, until_settled},
 };
@@ -43,6 +44,11 @@ pub(super) async fn passwords_are_renewed_during_the_sale(swarm: &Swarm) -> anyh
 /// any more after the last: buyers begin anew there.
 pub(super) async fn every_other_secret_of_the_sale_is_renewed(swarm: &Swarm) -> anyhow::Result<String> {
     let mut said = Vec::new();
+    let old_bus = bus::url_of_tickets(swarm).await?;
+    ensure!(
+        !bus::answer(swarm, &old_bus, "").await?.contains("-ERR"),
+        "the bus refuses what the service uses"
+    );
     for group in ["bus", "routes", "replication", "edge"] {
         let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
         if group == "edge" {
@@ -55,6 +61,8 @@ pub(super) async fn every_other_secret_of_the_sale_is_renewed(swarm: &Swarm) -> 
         ensure!(pause < PAUSE_MAX_WITH_DATABASE, "{group}: nobody was granted a seat for {pause:?}");
         said.push(format!("{renewed}; {}", told(&tally)));
     }
+    let refused = bus::answer(swarm, &old_bus, "").await?;
+    ensure!(refused.contains("Authorization Violation"), "the bus answers the old password with {refused:?}");
     for node in swarm.cluster.nodes() {
         let shown = fingerprint_shown_at(&network::address(node.number)).await?;
         ensure!(
@@ -63,11 +71,20 @@ pub(super) async fn every_other_secret_of_the_sale_is_renewed(swarm: &Swarm) -> 
             node.number
         );
     }
+    let session = Sale::of(swarm).await?.session().await?;
+    ensure!(!is_given_a_session(swarm, &session).await?, "who has a session is given another");
     said.push(renew(swarm, "site").await?);
+    ensure!(is_given_a_session(swarm, &session).await?, "the old session is still one");
     let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
     crowd.until_held(20).await?;
     close(swarm, crowd).await?;
     Ok(said.join("\n    "))
+}
+
+/// Whether who comes to the site with this session needs another.
+async fn is_given_a_session(swarm: &Swarm, session: &str) -> anyhow::Result<bool> {
+    let answer = swarm.door().ask(1, "/", &["--cookie", session]).await?;
+    Ok(answer.header("set-cookie").is_some())
 }
 
 /// Renews a group, waits until all is as it should be, and says how long that took.

@@ -12,19 +12,13 @@ use livehouse_testkit::try_wait_until;
 use serde::Deserialize;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::network;
+use crate::{network, say};
 
-const PORT: u16 = 9099;
 /// More than one evening of drills can bring.
-const MESSAGES_MAX: usize = 1_000;
-
-/// What `ALERT_WEBHOOK_URL` is on this swarm.
-pub(crate) fn url() -> String {
-    format!("http://{}:{PORT}/alerts", network::HOST)
-}
+const ALERTS_MAX: usize = 1_000;
 
 /// One alert of a message, as Alertmanager writes it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Alert {
     /// `firing` or `resolved`.
     status: String,
@@ -49,12 +43,12 @@ impl Webhook {
     pub(super) async fn listen() -> anyhow::Result<Webhook> {
         let heard = Heard::default();
         let router = Router::new().route("/alerts", post(hear)).with_state(heard.clone());
-        let listener = tokio::net::TcpListener::bind((network::HOST, PORT))
+        let listener = tokio::net::TcpListener::bind((network::HOST, network::ALERTS_PORT))
             .await
-            .with_context(|| format!("listen for alerts at {}", url()))?;
+            .with_context(|| format!("listen at {}", network::alerts_url()))?;
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
-                crate::say::line(&format!("    nobody hears alerts any more: {error}"));
+                say::line(&format!("    nobody hears alerts any more: {error}"));
             }
         });
         Ok(Webhook { heard, _server: AbortOnDropHandle::new(server) })
@@ -86,6 +80,9 @@ impl Webhook {
 
 async fn hear(State(heard): State<Heard>, Json(message): Json<Message>) {
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-    let room = MESSAGES_MAX.saturating_sub(heard.len());
+    let room = ALERTS_MAX.saturating_sub(heard.len());
+    if message.alerts.len() > room {
+        say::line(&format!("    {ALERTS_MAX} alerts were heard: the rest is left out"));
+    }
     heard.extend(message.alerts.into_iter().take(room));
 }

@@ -19,9 +19,18 @@ use crate::{
 const BUILD_DEADLINE: Duration = Duration::from_secs(1_800);
 const FETCH_DEADLINE: Duration = Duration::from_secs(600);
 
-/// Where things are kept: a folder for each state of what pins them.
-fn place(workspace: &Workspace, name: &str, pins: &[&Path]) -> anyhow::Result<PathBuf> {
+/// Where things are kept: a folder for each state of what pins them and of the files that are added.
+fn place(
+    workspace: &Workspace,
+    name: &str,
+    pins: &[&Path],
+    added: &[(&str, &str)],
+) -> anyhow::Result<PathBuf> {
     let mut hash = Sha256::new();
+    for (path, text) in added {
+        hash.update(path);
+        hash.update(text);
+    }
     for pin in pins {
         hash.update(fs::read(pin).with_context(|| format!("read {}", pin.display()))?);
     }
@@ -61,7 +70,7 @@ fn go_build(sources: &Path) -> tokio::process::Command {
 pub(crate) async fn go(workspace: &Workspace, name: &str) -> anyhow::Result<PathBuf> {
     let sources = workspace.root().join("crates/parts/go").join(name);
     let (module, sums) = (sources.join("go.mod"), sources.join("go.sum"));
-    let place = place(workspace, name, &[&module, &sums])?;
+    let place = place(workspace, name, &[&module, &sums], &[])?;
     once(&format!("{name}: building it from its sources, once"), &place, async |to: &Path| {
         let mut build = go_build(&sources);
         // With the slash it is a folder, whatever the tools are called.
@@ -81,7 +90,7 @@ pub(crate) async fn go_in_its_sources(
 ) -> anyhow::Result<PathBuf> {
     let pins = workspace.root().join("crates/parts/go").join(name);
     let (module, sums) = (pins.join("go.mod"), pins.join("go.sum"));
-    let place = place(workspace, name, &[&module, &sums])?;
+    let place = place(workspace, name, &[&module, &sums], added)?;
     once(&format!("{name}: building it from its sources, once"), &place, async |to: &Path| {
         let mut fetch = program("go", ["mod", "download", "-json"]);
         let fetched = run(fetch.current_dir(&pins).env("GOWORK", "off"), FETCH_DEADLINE).await?;
@@ -122,6 +131,7 @@ pub(crate) async fn entry(workspace: &Workspace) -> anyhow::Result<PathBuf> {
             .map(|name| sources.join(name))
             .each_ref()
             .map(PathBuf::as_path),
+        &[],
     )?;
     once("entry: building it", &place, async |to: &Path| {
         run(go_build(&sources).arg("-o").arg(to.join("entry")).arg("."), BUILD_DEADLINE).await.map(drop)
