@@ -135,8 +135,9 @@ async fn every_rule_is_well(swarm: &Swarm) -> anyhow::Result<usize> {
 
 /// Whoever the gateway asks for numbers gives them, each task of each.
 async fn whoever_is_asked_answers(swarm: &Swarm) -> anyhow::Result<()> {
+    // An agent says itself what it is, whatever the job that asks it is called.
     for (job, service) in
-        [("traefik", "edge_traefik"), ("resgate", "bus_resgate"), ("nodes", "observability_otelcol-node")]
+        [("traefik", "edge_traefik"), ("resgate", "bus_resgate"), ("otelcol", "observability_otelcol-node")]
     {
         let running = tasks(&swarm.cluster, service).await.len();
         until(FOUND, &format!("{running} tasks of {service} give their numbers"), || async {
