@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # As the files are now, whether they are committed or not: the images are built from them.
 case ${1:-} in
-'') set -- stack/images ':!stack/images/jenkins.Dockerfile' stack/identity/realm.json crates/parts/go/nats-server crates/parts/go/resgate ;;
+'') set -- stack/images ':!stack/images/service.Dockerfile' ':!stack/images/jenkins.Dockerfile' stack/identity/realm.json crates/parts/go/nats-server crates/parts/go/resgate ;;
 # Its plugins change often, and nothing else with them.
 jenkins) set -- stack/images/jenkins.Dockerfile jenkins/plugins.txt ;;
 *)
