@@ -28,7 +28,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     cargo auditable build --release --locked -p livehouse-tickets -p livehouse-orders -p livehouse-identity -p livehouse-site \
     && install -D -t /programs target/release/livehouse-tickets target/release/livehouse-orders \
         target/release/livehouse-identity target/release/livehouse-site \
-    # The names of functions stay, for the line that a panic leaves.
+    # The names of functions stay, for backtraces; their lines go.
     && strip --strip-debug /programs/*
 
 FROM ${RUNTIME_IMAGE}

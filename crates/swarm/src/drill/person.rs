@@ -33,18 +33,14 @@ const BUYER: &str = "bob@example.org";
 
 /// An operator who is made as the page for operators says, and a buyer who is none.
 pub(super) async fn an_operator_signs_in_and_a_buyer_is_turned_away(swarm: &Swarm) -> anyhow::Result<String> {
-    let done = with_stack(swarm, "identity", sign_in_both(swarm.clone()).boxed()).await;
-    forget_people(swarm).await?;
-    done
+    with_keycloak(swarm, sign_in_both(swarm.clone()).boxed()).await
 }
 
 /// Keycloak keeps the secrets of its clients that it knows, until it is told the new ones as the page for operators says.
 pub(super) async fn an_operator_signs_in_after_the_secrets_of_the_clients_were_renewed(
     swarm: &Swarm,
 ) -> anyhow::Result<String> {
-    let done = with_stack(swarm, "identity", sign_in_with_renewed_clients(swarm.clone()).boxed()).await;
-    forget_people(swarm).await?;
-    done
+    with_keycloak(swarm, sign_in_with_renewed_clients(swarm.clone()).boxed()).await
 }
 
 /// The registry of the tools takes what it is given by who has its password, however large, and gives it back.
@@ -52,6 +48,18 @@ pub(super) async fn the_registry_keeps_what_people_with_its_password_bring(
     swarm: &Swarm,
 ) -> anyhow::Result<String> {
     with_stack(swarm, "ops", bring_and_fetch(swarm.clone()).boxed()).await
+}
+
+/// Does something with Keycloak, whose people are gone afterwards. When both fail, it is the drill that is told of.
+async fn with_keycloak(
+    swarm: &Swarm,
+    drill: BoxFuture<'static, anyhow::Result<String>>,
+) -> anyhow::Result<String> {
+    let done = with_stack(swarm, "identity", drill).await;
+    let forgotten = forget_people(swarm).await;
+    let said = done?;
+    forgotten?;
+    Ok(said)
 }
 
 /// Does something with a stack that is there only for that: what it takes is the sale's again afterwards, whatever happens.
