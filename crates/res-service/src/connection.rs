@@ -1,14 +1,17 @@
 //! The connection to NATS, as much of it as the library uses. In the library's own tests a simulated network can take
 //! its place, so that thousands of histories with failures run in virtual time and each can be run again.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::connection::State;
+use async_nats::message::OutboundMessage;
 use async_nats::subject::ToSubject;
-use async_nats::{Client, HeaderMap, Message, Request, Subscriber};
+use async_nats::{Client, HeaderMap, Message, Request, Subject, Subscriber};
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
+use tokio::task::unconstrained;
 
 use crate::error::BoxError;
 #[cfg(test)]
@@ -22,6 +25,14 @@ pub(crate) enum Connection {
     Simulated(SimulatedConnection),
 }
 
+/// What became of a message that was to be sent without waiting.
+pub(crate) enum Sent {
+    Done,
+    /// The connection's buffer has no room: here it is back.
+    NoRoom(OutboundMessage),
+    Failed(BoxError),
+}
+
 /// What comes in on one subject.
 pub(crate) enum Subscription {
     Nats(Subscriber),
@@ -30,28 +41,39 @@ pub(crate) enum Subscription {
 }
 
 impl Connection {
-    pub(crate) async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), BoxError> {
+    /// Publishes if the connection's buffer has room.
+    pub(crate) fn publish_now(&self, message: OutboundMessage) -> Sent {
         match self {
-            Self::Nats(client) => Ok(client.publish(subject, payload).await?),
+            Self::Nats(_) => {
+                // There is room or there is none, however much the task that asks has done already. Its parts are shared, so a
+                // copy is no copy; who finds no room leaves the queue.
+                match unconstrained(self.publish(message.clone())).now_or_never() {
+                    Some(Ok(())) => Sent::Done,
+                    Some(Err(error)) => Sent::Failed(error),
+                    None => Sent::NoRoom(message),
+                }
+            }
             #[cfg(test)]
             Self::Simulated(connection) => {
-                connection.publish(subject.to_subject(), None, None, payload);
-                Ok(())
+                connection.publish(message.subject, None, message.headers, message.payload);
+                Sent::Done
             }
         }
     }
 
-    pub(crate) async fn publish_with_headers(
-        &self,
-        subject: impl ToSubject,
-        headers: HeaderMap,
-        payload: Bytes,
-    ) -> Result<(), BoxError> {
+    pub(crate) async fn publish(&self, message: OutboundMessage) -> Result<(), BoxError> {
         match self {
-            Self::Nats(client) => Ok(client.publish_with_headers(subject, headers, payload).await?),
+            Self::Nats(client) => match message {
+                OutboundMessage { subject, payload, headers: None, .. } => {
+                    Ok(client.publish(Whole::new(subject), payload).await?)
+                }
+                OutboundMessage { subject, payload, headers: Some(headers), .. } => {
+                    Ok(client.publish_with_headers(subject, headers, payload).await?)
+                }
+            },
             #[cfg(test)]
             Self::Simulated(connection) => {
-                connection.publish(subject.to_subject(), None, Some(headers), payload);
+                connection.publish(message.subject, None, message.headers, message.payload);
                 Ok(())
             }
         }
@@ -135,6 +157,22 @@ impl Connection {
             #[cfg(test)]
             Self::Simulated(connection) => connection.connects(),
         }
+    }
+}
+
+/// A subject that is given away and not copied when it is asked for: once.
+struct Whole(Cell<Option<Subject>>);
+
+impl Whole {
+    fn new(subject: Subject) -> Self {
+        Self(Cell::new(Some(subject)))
+    }
+}
+
+impl ToSubject for Whole {
+    fn to_subject(&self) -> Subject {
+        // The client refuses to publish on an empty one.
+        self.0.take().unwrap_or_else(|| Subject::from_static(""))
     }
 }
 

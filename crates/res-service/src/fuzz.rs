@@ -8,6 +8,7 @@ mod parameters;
 mod snapshots;
 #[cfg(feature = "test-kit")]
 mod transcripts;
+mod writing;
 
 /// Deeper than any stack would bear one call per level.
 pub(crate) const VERY_DEEP: usize = 100_000;

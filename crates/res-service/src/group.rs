@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use foldhash::HashMap;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -115,8 +116,8 @@ pub(crate) struct Started {
 pub(crate) enum Swapped {
     /// This state was the last that was told.
     Earlier(Snapshot),
-    /// The same state was.
-    Same,
+    /// The same state was; this is the answer that says it.
+    Same(Bytes),
     /// None yet.
     First,
     /// The resource has been given up meanwhile, and nothing is remembered now either.
@@ -224,8 +225,8 @@ impl Groups {
             entry.queries = true;
             return Swapped::First;
         }
-        if entry.value.as_ref().is_some_and(|earlier| earlier.is_same(value)) {
-            return Swapped::Same;
+        if let Some(earlier) = entry.value.as_ref().filter(|earlier| earlier.is_same(value)) {
+            return Swapped::Same(earlier.query_reply());
         }
         entry.value.replace(value.clone()).map_or(Swapped::First, Swapped::Earlier)
     }

@@ -12,13 +12,23 @@ const RESERVED: [&str; 10] =
 
 /// One part of a name: not empty, printable ASCII, and none of `.` `*` `>` `?`.
 pub(crate) fn is_part(part: &str) -> bool {
-    !part.is_empty()
-        && part.bytes().all(|b| (33..=126).contains(&b) && !matches!(b, b'.' | b'*' | b'>' | b'?'))
+    !part.is_empty() && part.bytes().all(|byte| byte != b'.' && is_of_name(byte))
 }
 
-/// A resource name: parts joined by dots.
+/// Whether a byte can be in a name; a dot is between its parts.
+fn is_of_name(byte: u8) -> bool {
+    (33..=126).contains(&byte) && !matches!(byte, b'*' | b'>' | b'?')
+}
+
+/// A resource name: parts joined by dots. Every request's is looked at, so each byte is, once.
 pub(crate) fn is_name(name: &str) -> bool {
-    name.split('.').all(is_part)
+    let mut before = b'.';
+    let is_made_of_parts = name.bytes().all(|byte| {
+        let follows = byte != b'.' || before != b'.';
+        before = byte;
+        follows && is_of_name(byte)
+    });
+    is_made_of_parts && before != b'.'
 }
 
 /// A resource id taken apart: the name, and the query after the first `?` if it is not empty.

@@ -1,15 +1,16 @@
 //! What a service says: of its own accord, and in answer.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use async_nats::Subject;
+use async_nats::message::OutboundMessage;
 use async_nats::subject::ToSubject;
 use bytes::Bytes;
 use futures::FutureExt;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::connection::Sent;
 use crate::error::Error;
 use crate::group::{Job, Route};
 use crate::handling::Rest;
@@ -198,16 +199,17 @@ impl Service {
 
     /// Publishes; what goes wrong is for the caller.
     pub(crate) async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), Error> {
-        let bytes_max = self.connection().max_payload();
+        let message = self.message(subject.to_subject(), payload);
+        self.connection().publish(message).await.map_err(Error::internal)
+    }
+
+    /// A message with the trace of what causes it; one that is too large with that goes without it.
+    fn message(&self, subject: Subject, payload: Bytes) -> OutboundMessage {
         let context = TraceContext::current();
-        // A message that is too large with the trace goes without it.
-        let sent = match context.filter(|context| payload.len() + context.wire_bytes() <= bytes_max) {
-            None => self.connection().publish(subject, payload).await,
-            Some(context) => {
-                self.connection().publish_with_headers(subject, context.headers(), payload).await
-            }
-        };
-        sent.map_err(Error::internal)
+        let context =
+            context.filter(|context| payload.len() + context.wire_bytes() <= self.connection().max_payload());
+        let headers = context.as_ref().map(TraceContext::headers);
+        OutboundMessage { subject, reply: None, payload, headers }
     }
 
     /// Publishes; what goes wrong is for the log, as there is nobody to tell.
@@ -219,19 +221,22 @@ impl Service {
 
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
     pub(crate) fn send_now(&self, subject: Subject, payload: Bytes) -> Option<Rest> {
-        let service = self.clone();
-        let mut publish: Rest = if TraceContext::is_any() {
-            Box::pin(async move { service.send(subject, payload).await })
-        } else {
-            // The same without a trace, as little of it as can be: every message comes this way.
-            Box::pin(async move {
-                if let Err(error) = service.connection().publish(Whole::new(subject), payload).await {
-                    note_unsent(&Error::internal(error));
-                }
-            })
-        };
-        let is_sent = tokio::task::unconstrained(&mut publish).now_or_never().is_some();
-        (!is_sent).then_some(publish)
+        match self.connection().publish_now(self.message(subject, payload)) {
+            Sent::Done => None,
+            Sent::Failed(error) => {
+                note_unsent(&Error::internal(error));
+                None
+            }
+            Sent::NoRoom(message) => {
+                let service = self.clone();
+                let publish = async move {
+                    if let Err(error) = service.connection().publish(message).await {
+                        note_unsent(&Error::internal(error));
+                    }
+                };
+                Some(publish.boxed())
+            }
+        }
     }
 
     /// Answers a request, and gives back what must be waited for. An answer that does not fit into a message is an
@@ -290,22 +295,6 @@ impl Service {
             // Its message may quote what the client sent.
             tracing::debug!(res.resource = %name, error.code = %error.code, error.cause = error.cause_chain(), "a request was refused");
         }
-    }
-}
-
-/// A subject that is given away and not copied when it is asked for: once.
-struct Whole(Cell<Option<Subject>>);
-
-impl Whole {
-    fn new(subject: Subject) -> Self {
-        Self(Cell::new(Some(subject)))
-    }
-}
-
-impl ToSubject for Whole {
-    fn to_subject(&self) -> Subject {
-        // The client refuses to publish on an empty one.
-        self.0.take().unwrap_or_else(|| Subject::from_static(""))
     }
 }
 

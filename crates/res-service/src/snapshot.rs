@@ -21,6 +21,9 @@ use self::written::{Kind, Written};
 const STEPS_MAX: usize = 256;
 
 /// A model: an object whose properties are primitives, [`Ref`]s, [`SoftRef`](crate::SoftRef)s or [`Data`](crate::Data).
+///
+/// It is made to be answered. A service that keeps some for later keeps clones, which take no more than their text: the first
+/// of it may lie in a larger buffer.
 #[derive(Debug, Clone)]
 pub struct Model {
     written: Written,
@@ -28,6 +31,8 @@ pub struct Model {
 }
 
 /// A collection: an array whose items are primitives, [`Ref`]s, [`SoftRef`](crate::SoftRef)s or [`Data`](crate::Data).
+///
+/// Made to be answered, as a [`Model`] is.
 #[derive(Debug, Clone)]
 pub struct Collection {
     written: Written,
@@ -219,8 +224,8 @@ impl Snapshot {
     }
 
     /// The whole reply to a get request.
-    pub(crate) fn into_reply(self) -> Result<Bytes, Error> {
-        let Some(query) = self.query() else { return Ok(self.into_query_reply()) };
+    pub(crate) fn reply(&self) -> Result<Bytes, Error> {
+        let Some(query) = self.query() else { return Ok(self.query_reply()) };
         let mut reply = self.written().answer_without_end().to_vec();
         reply.extend_from_slice(b",\"query\":");
         serde_json::to_writer(&mut reply, query).map_err(Error::internal)?;
@@ -229,11 +234,8 @@ impl Snapshot {
     }
 
     /// The reply to a request of a query change: the whole state, which the gateway compares by itself.
-    pub(crate) fn into_query_reply(self) -> Bytes {
-        match self {
-            Self::Model(model) => model.written.into_answer(),
-            Self::Collection(collection) => collection.written.into_answer(),
-        }
+    pub(crate) fn query_reply(&self) -> Bytes {
+        self.written().shared_answer()
     }
 }
 
@@ -276,17 +278,16 @@ mod tests {
 
     #[test]
     fn g02_the_empty_model_and_the_empty_collection_are_valid() {
-        let reply = Snapshot::from(model(&json!({}))).into_reply().expect("reply");
+        let reply = Snapshot::from(model(&json!({}))).reply().expect("reply");
         assert_eq!(reply, br#"{"result":{"model":{}}}"#.as_slice());
-        let reply = Snapshot::from(Collection::from_serialize(&json!([])).expect("valid"))
-            .into_reply()
-            .expect("reply");
+        let reply =
+            Snapshot::from(Collection::from_serialize(&json!([])).expect("valid")).reply().expect("reply");
         assert_eq!(reply, br#"{"result":{"collection":[]}}"#.as_slice());
     }
 
     #[test]
     fn g03_the_normalised_query_is_escaped_in_the_answer() {
-        let reply = Snapshot::from(model(&json!({"a": 1})).query("a=\"&b")).into_reply().expect("reply");
+        let reply = Snapshot::from(model(&json!({"a": 1})).query("a=\"&b")).reply().expect("reply");
         assert_eq!(reply, br#"{"result":{"model":{"a":1},"query":"a=\"&b"}}"#.as_slice());
     }
 

@@ -63,11 +63,6 @@ impl TraceContext {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// Whether there is a current context.
-    pub(crate) fn is_any() -> bool {
-        CURRENT.try_with(|_| ()).is_ok()
-    }
-
     /// Makes this the current context of a future.
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(self, future)

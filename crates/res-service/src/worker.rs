@@ -155,7 +155,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, slot: Slot
         match outcome {
             Ok(snapshot) if owned(service) => {
                 service.resets().succeeded(&route.name);
-                return answer_query(service, route, &slot, Ok(snapshot.into_query_reply())).await;
+                return answer_query(service, route, &slot, Ok(snapshot.query_reply())).await;
             }
             Ok(_) => Error::internal("the resource got another owner while it was being read"),
             Err(error) => error,

@@ -127,8 +127,8 @@ proptest! {
         for (snapshot, kind, text) in snapshots {
             let Ok(snapshot) = snapshot else { continue };
             let state = parsed(text.as_bytes());
-            prop_assert_eq!(parsed(&snapshot.clone().into_reply().expect("a reply")), json!({"result": {kind: state, "query": query}}));
-            prop_assert_eq!(parsed(&snapshot.into_query_reply()), json!({"result": {kind: state}}));
+            prop_assert_eq!(parsed(&snapshot.clone().reply().expect("a reply")), json!({"result": {kind: state, "query": query}}));
+            prop_assert_eq!(parsed(&snapshot.query_reply()), json!({"result": {kind: state}}));
         }
     }
 

@@ -3,7 +3,6 @@
 //! Where a value is written by serde, the parts are noted and checked while that happens; a text that was made elsewhere
 //! is walked over afterwards. Both give the same.
 
-use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
@@ -16,24 +15,17 @@ use crate::value::refusal;
 
 use super::scanner;
 
+use self::held::{Held, Scratch};
 use self::value::{Value, write_text};
 
+mod held;
 mod value;
 
 /// Where a part of a text lies.
 type Span = Range<u32>;
 
-/// A buffer larger than this is not kept for the next resource.
-const SCRATCH_BYTES_MAX: usize = 256 * 1024;
-
 /// So many names are compared with one another; more are put into a table.
 const NAMES_COMPARED_MAX: usize = 16;
-
-thread_local! {
-    /// Resources are written here and copied out when their length is known: what is remembered of each takes no more
-    /// than its length, and nothing grows while it is written.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -56,9 +48,7 @@ const TAIL: &[u8] = b"}}";
 #[derive(Debug, Clone)]
 pub(super) struct Written {
     kind: Kind,
-    answer: Bytes,
-    /// Of a model each key and its value, of a collection each item.
-    parts: Vec<Span>,
+    held: Held,
 }
 
 impl Written {
@@ -87,53 +77,49 @@ impl Written {
         kind: Kind,
         write: impl FnOnce(&mut Vec<u8>, &mut Vec<Span>) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let mut text = SCRATCH.take();
-        text.clear();
-        text.extend_from_slice(kind.head());
-        let mut parts = Vec::new();
-        let mut written = write(&mut text, &mut parts);
-        if u32::try_from(text.len()).is_err() {
-            written = Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
+        let mut scratch = Scratch::take();
+        scratch.text.extend_from_slice(kind.head());
+        write(&mut scratch.text, &mut scratch.parts)?;
+        if u32::try_from(scratch.text.len()).is_err() {
+            return Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
         }
-        text.extend_from_slice(TAIL);
-        let answer = written.map(|()| Self { kind, answer: Bytes::copy_from_slice(&text), parts });
-        if text.capacity() <= SCRATCH_BYTES_MAX {
-            SCRATCH.set(text);
-        }
-        answer
+        scratch.text.extend_from_slice(TAIL);
+        Ok(Self { kind, held: Held::Scratch(scratch) })
     }
 
     /// The whole answer to a get.
-    pub(super) fn answer(&self) -> &Bytes {
-        &self.answer
+    pub(super) fn answer(&self) -> &[u8] {
+        self.held.answer()
     }
 
-    pub(super) fn into_answer(self) -> Bytes {
-        self.answer
+    /// The whole answer, shared with this if it is remembered.
+    pub(super) fn shared_answer(&self) -> Bytes {
+        self.held.shared_answer()
     }
 
     /// The answer without its end, which comes after the query.
     pub(super) fn answer_without_end(&self) -> &[u8] {
-        &self.answer[..self.answer.len() - TAIL.len()]
+        let answer = self.answer();
+        &answer[..answer.len() - TAIL.len()]
     }
 
     /// The resource alone.
     pub(super) fn json(&self) -> Bytes {
-        self.answer.slice(self.kind.head().len()..self.answer.len() - TAIL.len())
+        self.shared_answer().slice(self.kind.head().len()..self.answer().len() - TAIL.len())
     }
 
     /// Every item of a collection (of a model, keys and values in turn).
     pub(super) fn items(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.parts.iter().map(|part| self.text(part))
+        self.held.parts().iter().map(|part| self.text(part))
     }
 
     /// Every key of a model with its value.
     pub(super) fn pairs(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
-        self.parts.as_chunks().0.iter().map(|[key, value]| (self.text(key), self.text(value)))
+        self.held.parts().as_chunks().0.iter().map(|[key, value]| (self.text(key), self.text(value)))
     }
 
     fn text(&self, part: &Span) -> &[u8] {
-        &self.answer[part.start as usize..part.end as usize]
+        &self.answer()[part.start as usize..part.end as usize]
     }
 }
 
@@ -143,22 +129,49 @@ fn check_names(kind: Kind, text: &[u8], parts: &[Span]) -> Result<(), Error> {
         return Ok(());
     }
     let names = || parts.as_chunks().0.iter().map(|[name, _]| &text[name.start as usize..name.end as usize]);
-    let twice = if parts.len() <= 2 * NAMES_COMPARED_MAX {
-        names().enumerate().find(|(number, name)| names().take(*number).any(|earlier| earlier == *name))
-    } else if names().zip(names().skip(1)).all(|(one, next)| one < next) {
-        // What comes from a sorted map needs no table.
-        None
+    let are_different = if parts.len() <= 2 * NAMES_COMPARED_MAX {
+        marks_are_different(names())
     } else {
-        let mut seen = HashSet::with_capacity(parts.len() / 2);
-        names().enumerate().find(|(_, name)| !seen.insert(*name))
+        // What comes from a sorted map needs no table.
+        names().zip(names().skip(1)).all(|(one, next)| one < next)
     };
-    match twice.map(|(_, name)| name) {
+    if are_different {
+        return Ok(());
+    }
+    let mut seen = HashSet::with_capacity(parts.len() / 2);
+    match names().find(|name| !seen.insert(*name)) {
         None => Ok(()),
         Some(name) => Err(Error::internal(format!(
             "a model has the property {} twice, of which clients would see only one",
             String::from_utf8_lossy(name)
         ))),
     }
+}
+
+/// Whether a few names differ in what is compared quickly: their last bytes and their length.
+fn marks_are_different<'a>(names: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut marks = [0; NAMES_COMPARED_MAX];
+    let mut are_different = true;
+    for (number, name) in names.take(NAMES_COMPARED_MAX).enumerate() {
+        let mark = mark(name);
+        for earlier in &marks[..number] {
+            are_different &= *earlier != mark;
+        }
+        marks[number] = mark;
+    }
+    are_different
+}
+
+fn mark(name: &[u8]) -> u64 {
+    let end = match (name.last_chunk(), name.first_chunk(), name.last_chunk()) {
+        (Some(bytes), _, _) => u64::from_le_bytes(*bytes),
+        (None, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => name.iter().fold(0, |mark, byte| mark << 8 | u64::from(*byte)),
+    };
+    // The last byte of each is a quotation mark, which tells nothing.
+    end ^ (name.len() as u64) << 56
 }
 
 /// A name as serde writes it.
@@ -286,8 +299,7 @@ impl Top<'_> {
     ) -> Result<(), Stop> {
         let start = self.text.len();
         let mut is_checked = false;
-        let written = value.serialize(Value::new(self.text, &mut None, &mut is_checked));
-        written.map_err(Stop::Json)?;
+        value.serialize(Value::new(self.text, &mut None, &mut is_checked)).map_err(Stop::Json)?;
         let raw = &self.text[start..];
         if !is_checked
             && matches!(raw.first(), Some(b'{' | b'['))

@@ -71,7 +71,7 @@ fn conclude(
     outcome: Result<Snapshot, Error>,
 ) -> Option<Rest> {
     let Some(term) = term else {
-        return answer(service, get, outcome.and_then(Snapshot::into_reply));
+        return answer(service, get, outcome.and_then(|snapshot| snapshot.reply()));
     };
     if !lasts(service, &get.route, term) {
         route_get(service, get);
@@ -85,9 +85,13 @@ fn conclude(
         }
     };
     match service.groups().swap(&get.route, term, &snapshot) {
-        Swapped::First | Swapped::Same => {
+        Swapped::Same(same) => {
             service.resets().succeeded(&get.route.name);
-            answer(service, get, snapshot.into_reply())
+            answer(service, get, Ok(same))
+        }
+        Swapped::First => {
+            service.resets().succeeded(&get.route.name);
+            answer(service, get, snapshot.reply())
         }
         Swapped::Earlier(earlier) => {
             let service = service.clone();
@@ -98,7 +102,7 @@ fn conclude(
             service.resets().succeeded(&get.route.name);
             let (service, name) = (service.clone(), Arc::clone(&get.route.name));
             let answer_and_reset = async move {
-                if let Some(rest) = answer(&service, get, snapshot.into_reply()) {
+                if let Some(rest) = answer(&service, get, snapshot.reply()) {
                     rest.await;
                 }
                 service.resets().given_up([name]);
@@ -121,7 +125,7 @@ async fn tell_and_answer(
         return route_get(service, get);
     }
     service.resets().succeeded(&get.route.name);
-    if let Some(rest) = answer(service, get, snapshot.into_reply()) {
+    if let Some(rest) = answer(service, get, snapshot.reply()) {
         rest.await;
     }
 }

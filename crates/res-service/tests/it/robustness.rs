@@ -63,6 +63,30 @@ async fn r14_r16_a_slow_handler_is_preceded_by_a_pre_response_byte_for_byte() {
     }
 }
 
+/// Answers that find no room in the connection's buffer wait for it, and none is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_with_room_for_one_message_answers_all() {
+    let world = World::new().await;
+    let options = async_nats::ConnectOptions::new().client_capacity(1);
+    let _service = Builder::new("test")
+        .resource(one_call(|_| async { Ok(Reply::null()) }))
+        .resource(Resource::model("m.$n", |get: Get| async move {
+            Model::from_serialize(&json!({"n": get.parameter::<u32>("n")?}))
+        }))
+        .start(options.connect(world.url()).await.unwrap())
+        .await
+        .unwrap();
+    let asked = (0..200).map(|number| {
+        let world = &world;
+        async move {
+            assert_eq!(world.ask("call.test.x.do", "").await, json!({"result": null}));
+            let got = world.ask(&format!("get.test.m.{number}"), "").await;
+            assert_eq!(got, json!({"result": {"model": {"n": number}}}));
+        }
+    });
+    futures::future::join_all(asked).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_never_ends_is_dropped_and_answered_for() {
     struct Dropped(Arc<AtomicBool>);

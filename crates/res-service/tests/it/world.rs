@@ -33,6 +33,11 @@ impl World {
         self.server.connect().await.unwrap()
     }
 
+    /// Where the server is.
+    pub(crate) fn url(&self) -> &str {
+        self.server.url()
+    }
+
     /// Everything that is on the wire from now on, in the order of the server.
     pub(crate) async fn listen(&self) -> Wire {
         let client = self.connect().await;

@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 
 use crate::value::VALUE_NAME;
 
-/// Writes a text as JSON. Most have nothing to escape, which is found out more quickly for all bytes together than for
-/// one after the other.
+/// Writes a text as JSON. Most have nothing to escape.
 pub(super) fn write_text(json: &mut Vec<u8>, text: &str) -> Result<(), serde_json::Error> {
-    let must_escape = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
-    if text.bytes().fold(false, |must, byte| must | must_escape(byte)) {
+    if must_escape(text.as_bytes()) {
         return serde_json::Serializer::new(json).serialize_str(text);
     }
     json.reserve(text.len() + 2);
@@ -20,10 +18,38 @@ pub(super) fn write_text(json: &mut Vec<u8>, text: &str) -> Result<(), serde_jso
     Ok(())
 }
 
-/// Writes one value, and notes if it is of a type whose every value is allowed.
+/// Whether a text has control characters, quotation marks or backslashes: eight bytes are looked at together, some of them
+/// twice.
+fn must_escape(text: &[u8]) -> bool {
+    if let Some(last) = text.last_chunk::<8>() {
+        let chunks = text.as_chunks::<8>().0.iter();
+        return chunks.fold(marks(*last), |all, chunk| all | marks(*chunk)) != 0;
+    }
+    if let (Some([a, b, c, d]), Some([e, f, g, h])) = (text.first_chunk(), text.last_chunk()) {
+        return marks([*a, *b, *c, *d, *e, *f, *g, *h]) != 0;
+    }
+    text.iter().any(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\'))
+}
+
+/// Not zero if one of eight bytes must be escaped.
+fn marks(bytes: [u8; 8]) -> u64 {
+    /// The same byte eight times.
+    const fn each(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    /// The highest bit of at least one byte is set if any byte is less than `limit`, which is 128 at most.
+    const fn any_less(bytes: u64, limit: u8) -> u64 {
+        bytes.wrapping_sub(each(limit)) & !bytes & each(0x80)
+    }
+    let bytes = u64::from_ne_bytes(bytes);
+    any_less(bytes, b' ') | any_less(bytes ^ each(b'"'), 1) | any_less(bytes ^ each(b'\\'), 1)
+}
+
+/// Writes one value, and notes if it is of a type whose every value is allowed. Structs, sequences, texts and booleans, of
+/// which most values are made, are written here; maps, tuples, variants and numbers by serde_json, with whatever is in them.
 pub(super) struct Value<'a, 'b> {
     text: &'b mut Vec<u8>,
-    /// What writes into that, if it is a value with parts.
+    /// What writes into that, if it is something with parts that is left to it.
     json: &'a mut Option<serde_json::Serializer<&'b mut Vec<u8>>>,
     is_checked: &'a mut bool,
 }
@@ -39,6 +65,78 @@ impl<'a, 'b> Value<'a, 'b> {
 
     fn json(self) -> Json<'a, 'b> {
         self.json.insert(serde_json::Serializer::new(self.text))
+    }
+}
+
+/// The members of an object or the items of an array, one after the other.
+pub(super) struct Parts<'b> {
+    text: &'b mut Vec<u8>,
+    is_first: bool,
+    end: u8,
+}
+
+impl<'b> Parts<'b> {
+    fn begin(text: &'b mut Vec<u8>, begin: u8, end: u8) -> Self {
+        text.push(begin);
+        Self { text, is_first: true, end }
+    }
+
+    fn part<T: Serialize + ?Sized>(
+        &mut self,
+        name: Option<&str>,
+        value: &T,
+    ) -> Result<(), serde_json::Error> {
+        if !std::mem::replace(&mut self.is_first, false) {
+            self.text.push(b',');
+        }
+        if let Some(name) = name {
+            write_text(self.text, name)?;
+            self.text.push(b':');
+        }
+        value.serialize(Value::new(self.text, &mut None, &mut false))
+    }
+}
+
+impl SerializeSeq for Parts<'_> {
+    type Ok = ();
+    type Error = serde_json::Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), serde_json::Error> {
+        self.part(None, item)
+    }
+
+    fn end(self) -> Result<(), serde_json::Error> {
+        self.text.push(self.end);
+        Ok(())
+    }
+}
+
+/// A struct: written here, or one of serde_json's own that stand for a text.
+pub(super) enum Members<'a, 'b> {
+    Own(Parts<'b>),
+    Json(<Json<'a, 'b> as Serializer>::SerializeStruct),
+}
+
+impl SerializeStruct for Members<'_, '_> {
+    type Ok = ();
+    type Error = serde_json::Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), serde_json::Error> {
+        match self {
+            Self::Own(parts) => parts.part(Some(name), value),
+            Self::Json(json) => json.serialize_field(name, value),
+        }
+    }
+
+    fn end(self) -> Result<(), serde_json::Error> {
+        match self {
+            Self::Own(parts) => SerializeSeq::end(parts),
+            Self::Json(json) => SerializeStruct::end(json),
+        }
     }
 }
 
@@ -64,21 +162,28 @@ type Json<'a, 'b> = &'a mut serde_json::Serializer<&'b mut Vec<u8>>;
 impl<'a, 'b> Serializer for Value<'a, 'b> {
     type Ok = ();
     type Error = serde_json::Error;
-    type SerializeSeq = <Json<'a, 'b> as Serializer>::SerializeSeq;
+    type SerializeSeq = Parts<'b>;
     type SerializeTuple = <Json<'a, 'b> as Serializer>::SerializeTuple;
     type SerializeTupleStruct = <Json<'a, 'b> as Serializer>::SerializeTupleStruct;
     type SerializeTupleVariant = <Json<'a, 'b> as Serializer>::SerializeTupleVariant;
     type SerializeMap = <Json<'a, 'b> as Serializer>::SerializeMap;
-    type SerializeStruct = <Json<'a, 'b> as Serializer>::SerializeStruct;
+    type SerializeStruct = Members<'a, 'b>;
     type SerializeStructVariant = <Json<'a, 'b> as Serializer>::SerializeStructVariant;
 
     fn serialize_struct(
         self,
         name: &'static str,
         length: usize,
-    ) -> Result<Self::SerializeStruct, serde_json::Error> {
+    ) -> Result<Members<'a, 'b>, serde_json::Error> {
         *self.is_checked = name == VALUE_NAME;
-        self.json().serialize_struct(name, length)
+        if name.starts_with('$') {
+            return Ok(Members::Json(self.json().serialize_struct(name, length)?));
+        }
+        Ok(Members::Own(Parts::begin(self.text, b'{', b'}')))
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'b>, serde_json::Error> {
+        Ok(Parts::begin(self.text, b'[', b']'))
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
@@ -107,18 +212,22 @@ impl<'a, 'b> Serializer for Value<'a, 'b> {
         write_text(self.text, value)
     }
 
+    fn serialize_bool(self, value: bool) -> Result<(), serde_json::Error> {
+        self.text.extend_from_slice(if value { b"true" } else { b"false" });
+        Ok(())
+    }
+
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
         self.json().collect_str(value)
     }
 
     forward! {
-        serialize_bool(value: bool); serialize_i8(value: i8); serialize_i16(value: i16); serialize_i32(value: i32);
+        serialize_i8(value: i8); serialize_i16(value: i16); serialize_i32(value: i32);
         serialize_i64(value: i64); serialize_i128(value: i128); serialize_u8(value: u8); serialize_u16(value: u16);
         serialize_u32(value: u32); serialize_u64(value: u64); serialize_u128(value: u128); serialize_f32(value: f32);
         serialize_f64(value: f64); serialize_char(value: char);
         serialize_bytes(value: &[u8]); serialize_none(); serialize_unit(); serialize_unit_struct(name: &'static str);
         serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
-        serialize_seq(length: Option<usize>) -> Self::SerializeSeq;
         serialize_tuple(length: usize) -> Self::SerializeTuple;
         serialize_tuple_struct(name: &'static str, length: usize) -> Self::SerializeTupleStruct;
         serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize)
