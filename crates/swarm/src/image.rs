@@ -17,6 +17,8 @@ use crate::{
     registry, say,
 };
 
+#[cfg(test)]
+mod archive_tests;
 mod content;
 pub(crate) mod programs;
 mod tree;

