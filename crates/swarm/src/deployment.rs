@@ -25,6 +25,9 @@ use crate::{
 
 /// Images that other registries than the public one have.
 const ELSEWHERE: [&str; 1] = ["OAUTH2_PROXY_IMAGE"];
+/// What a deployment and a renewal are told of the registry's password, and of where alerts are sent.
+pub(crate) const REGISTRY: &str = "REGISTRY_PASSWORD";
+pub(crate) const ALERTS: &str = "ALERT_WEBHOOK_URL";
 /// Of the registry that nobody but a drill uses.
 pub(crate) const REGISTRY_PASSWORD: &str = "of-a-registry-that-is-gone-with-the-swarm";
 /// What one wave of services may take until it is what it should be. Three doors, one after the other, each with people at
@@ -65,8 +68,8 @@ impl Deployment {
             ("POSTGRES_CPUS", "2"),
             // Kernels of small virtual machines have no ESP, and the wires here are this machine's own.
             ("NETWORK_ENCRYPTED", "0"),
-            ("REGISTRY_PASSWORD", REGISTRY_PASSWORD),
-            ("ALERT_WEBHOOK_URL", &alerts),
+            (REGISTRY, REGISTRY_PASSWORD),
+            (ALERTS, &alerts),
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let renamed =
@@ -81,6 +84,13 @@ impl Deployment {
     /// The same from another folder: with other files.
     pub(crate) fn with_folder(&self, root: &Path) -> Deployment {
         Deployment { root: root.to_path_buf(), ..self.clone() }
+    }
+
+    /// The same with another value for a variable.
+    pub(crate) fn saying(&self, name: &str, value: &str) -> Deployment {
+        let mut other = self.clone();
+        other.variables.insert(name.to_string(), value.to_string());
+        other
     }
 
     /// The full name of an image of the programs of others.

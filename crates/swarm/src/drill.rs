@@ -28,6 +28,7 @@ mod person;
 mod secret;
 mod service;
 mod telemetry;
+mod tool;
 mod webhook;
 mod whole;
 
@@ -37,8 +38,11 @@ const BESIDE: [&str; 2] =
     ["a_websocket_lives_for_ten_minutes", "a_line_and_a_trace_are_found_and_an_alert_comes_and_goes"];
 
 /// The whole has no time for them: they are done when they are named.
-const BY_NAME: [&str; 2] = [
+const BY_NAME: [&str; 5] = [
+    "a_deployment_that_fails_is_taken_back",
+    "the_sale_goes_back_to_a_moment",
     "every_other_secret_of_the_sale_is_renewed",
+    "the_secrets_of_the_tools_are_renewed",
     "an_operator_signs_in_after_the_secrets_of_the_clients_were_renewed",
 ];
 
@@ -76,18 +80,21 @@ drills![
     door::a_task_that_dies_is_not_noticed_and_the_breaker_closes_again,
     change::tickets_scale_from_two_to_four_and_back,
     change::a_bad_image_rolls_back_by_itself,
+    change::a_deployment_that_fails_is_taken_back,
     person::an_operator_signs_in_and_a_buyer_is_turned_away,
-    person::the_registry_keeps_what_people_with_its_password_bring,
+    tool::the_registry_keeps_what_people_with_its_password_bring,
     telemetry::a_line_and_a_trace_are_found_and_an_alert_comes_and_goes,
     graph::a_call_and_its_fact_are_one_trace_and_graphs_have_their_numbers,
     secret::passwords_are_renewed_during_the_sale,
     secret::every_other_secret_of_the_sale_is_renewed,
+    tool::the_secrets_of_the_tools_are_renewed,
     person::an_operator_signs_in_after_the_secrets_of_the_clients_were_renewed,
     door::a_websocket_lives_for_ten_minutes,
     change::a_changed_configuration_rolls_out,
     change::every_service_is_updated_during_the_sale,
     loss::the_node_of_the_owner_is_lost,
     loss::the_node_of_the_nats_leader_is_lost,
+    whole::the_sale_goes_back_to_a_moment,
     whole::everything_stops_and_starts_with_its_data,
     whole::a_backup_is_restored_into_an_empty_swarm,
 ];

@@ -48,6 +48,11 @@ impl Swarm {
         Ok(Swarm { workspace, cluster, deployment, certificate })
     }
 
+    /// The same swarm, told something else when it is deployed to.
+    pub(crate) fn saying(&self, name: &str, value: &str) -> Swarm {
+        Swarm { deployment: self.deployment.saying(name, value), ..self.clone() }
+    }
+
     /// Its door, for programs.
     pub(crate) fn door(&self) -> Door {
         Door { authority: self.certificate.authority.clone() }

@@ -1,13 +1,15 @@
 //! Changes while the sale goes on: more and fewer replicas, a bad image, another configuration, a new version of everything.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::ensure;
+use livehouse_stack::deploy::Outcome;
 use livehouse_testkit::try_wait_until;
 
 use super::service::{log_of, service, until_settled, update};
 use crate::{
     command::run,
+    deployment::Told,
     image, registry,
     sale::{self, Crowd, Sale, Tally},
     say, site,
@@ -76,8 +78,8 @@ pub(super) async fn a_bad_image_rolls_back_by_itself(swarm: &Swarm) -> anyhow::R
     Ok(format!("rolled back after {}; {}", say::duration(took), told(&tally)))
 }
 
-/// A header of the edge changes: the configuration gets a new name, and the doors are replaced one by one.
-pub(super) async fn a_changed_configuration_rolls_out(swarm: &Swarm) -> anyhow::Result<String> {
+/// A copy of the project's files in which texts of one are others.
+async fn changed(swarm: &Swarm, file: &str, changes: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
     let copy = site::folder(&swarm.workspace).join("changed");
     let from = swarm.workspace.root();
     std::fs::create_dir_all(&copy)?;
@@ -86,10 +88,54 @@ pub(super) async fn a_changed_configuration_rolls_out(swarm: &Swarm) -> anyhow::
         copying.arg(from.join(part));
     }
     run(copying.arg(&copy), SETTLED).await?;
-    let file = copy.join("traefik/dynamic/middlewares.yml");
-    let text = std::fs::read_to_string(&file)?;
-    ensure!(text.contains("stsSeconds: 31536000"), "{} has no stsSeconds to change", file.display());
-    std::fs::write(&file, text.replace("stsSeconds: 31536000", "stsSeconds: 31536001"))?;
+    let mut text = std::fs::read_to_string(copy.join(file))?;
+    for (before, after) in changes {
+        ensure!(text.contains(before), "{file} has no '{before}' to change");
+        text = text.replace(before, after);
+    }
+    std::fs::write(copy.join(file), text)?;
+    Ok(copy)
+}
+
+/// One service gets a command that it does not know, another only a label: both are as before in the end.
+pub(super) async fn a_deployment_that_fails_is_taken_back(swarm: &Swarm) -> anyhow::Result<String> {
+    let specifications = async || -> anyhow::Result<String> {
+        let format = "{{json .Spec}}";
+        let node = swarm.cluster.anyone().await?;
+        let services = ["app_tickets", "app_orders", "app_identity", "app_site"];
+        node.ask(&[&["service", "inspect", "--format", format], &services[..]].concat()).await
+    };
+    let copy = changed(
+        swarm,
+        "stack/app.yml",
+        &[
+            ("\"/livehouse-orders\", \"serve\"", "\"/livehouse-orders\", \"of-no-use\""),
+            ("traefik.enable: \"true\"", "traefik.enable: \"true\"\n        livehouse.drill: \"given up\""),
+        ],
+    )
+    .await?;
+    let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
+    let before = specifications().await?;
+    let mut deployment = swarm.deployment.with_folder(&copy).library(&swarm.cluster).await?;
+    deployment.takes_back = true;
+    let started = std::time::Instant::now();
+    let report = deployment.deploy(&["app".to_string()], &mut Told).await?;
+    let took = started.elapsed();
+    std::fs::remove_dir_all(copy)?;
+    ensure!(report.outcome == Outcome::TakenBack, "the deployment ended as {report:?}");
+    let touched =
+        |name: &str| report.services.iter().any(|service| service.name == name && service.taken_back);
+    ensure!(touched("app_orders") && touched("app_site"), "not both were taken back: {report:?}");
+    let after = specifications().await?;
+    ensure!(before == after, "before {before}, afterwards {after}");
+    let tally = close(swarm, crowd).await?;
+    Ok(format!("taken back after {}, as before to the letter; {}", say::duration(took), told(&tally)))
+}
+
+/// A header of the edge changes: the configuration gets a new name, and the doors are replaced one by one.
+pub(super) async fn a_changed_configuration_rolls_out(swarm: &Swarm) -> anyhow::Result<String> {
+    let seconds = [("stsSeconds: 31536000", "stsSeconds: 31536001")];
+    let copy = changed(swarm, "traefik/dynamic/middlewares.yml", &seconds).await?;
     let crowd = Sale::of(swarm).await?.begin(BUYERS, VIEWERS).await?;
     swarm.deployment.with_folder(&copy).deploy(&swarm.cluster, "edge").await?;
     shows(swarm, "31536001").await?;

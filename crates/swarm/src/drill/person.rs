@@ -1,26 +1,18 @@
 //! People who run the box office: let in to its tools, or turned away.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use futures::{FutureExt, future::BoxFuture};
-use livehouse_testkit::{Page, try_wait_until};
-use sha2::{Digest, Sha256};
-use tokio_util::task::AbortOnDropHandle;
+use livehouse_testkit::Page;
 
 use super::{
     browser,
     secret::renew,
-    service::{Task, tasks},
+    service::{Task, tasks, with_stack},
 };
-use crate::{
-    certificate::DOMAIN,
-    command::{QUICK, run, run_with_input},
-    deployment::REGISTRY_PASSWORD,
-    swarm::Swarm,
-};
+use crate::{certificate::DOMAIN, command::run_with_input, swarm::Swarm};
 
-const GONE: Duration = Duration::from_secs(90);
 const SEEN: Duration = Duration::from_secs(30);
 /// Each of its commands starts a virtual machine of Java.
 const MADE: Duration = Duration::from_secs(180);
@@ -43,14 +35,7 @@ pub(super) async fn an_operator_signs_in_after_the_secrets_of_the_clients_were_r
     with_keycloak(swarm, sign_in_with_renewed_clients(swarm.clone()).boxed()).await
 }
 
-/// The registry of the tools takes what it is given by who has its password, however large, and gives it back.
-pub(super) async fn the_registry_keeps_what_people_with_its_password_bring(
-    swarm: &Swarm,
-) -> anyhow::Result<String> {
-    with_stack(swarm, "ops", bring_and_fetch(swarm.clone()).boxed()).await
-}
-
-/// Does something with Keycloak, whose people are gone afterwards. When both fail, it is the drill that is told of.
+/// Does something with Keycloak, whose people are gone afterwards, as [`with_stack`] does.
 async fn with_keycloak(
     swarm: &Swarm,
     drill: BoxFuture<'static, anyhow::Result<String>>,
@@ -60,35 +45,6 @@ async fn with_keycloak(
     let said = done?;
     forgotten?;
     Ok(said)
-}
-
-/// Does something with a stack that is there only for that: what it takes is the sale's again afterwards, whatever happens.
-async fn with_stack(
-    swarm: &Swarm,
-    stack: &str,
-    drill: BoxFuture<'static, anyhow::Result<String>>,
-) -> anyhow::Result<String> {
-    let done = match swarm.deployment.deploy(&swarm.cluster, stack).await {
-        // In a task of its own: a panic does not leave the stack behind.
-        Ok(()) => AbortOnDropHandle::new(tokio::spawn(drill)).await.context("it panicked").flatten(),
-        Err(error) => Err(error),
-    };
-    run(&mut swarm.cluster.anyone().await?.docker(["stack", "rm", stack]), QUICK).await?;
-    try_wait_until(&format!("the stack {stack} is gone"), GONE, || async {
-        let filter = format!("label=com.docker.stack.namespace={stack}");
-        for node in swarm.cluster.nodes() {
-            let there = node.ask(&["ps", "--quiet", "--filter", &filter]).await;
-            match there {
-                Ok(none) if none.is_empty() => {}
-                Ok(tasks) => return Err(format!("node {}: {tasks}", node.number)),
-                Err(error) => return Err(format!("{error:#}")),
-            }
-        }
-        Ok(())
-    })
-    .await
-    .map_err(anyhow::Error::msg)?;
-    done
 }
 
 async fn sign_in_both(swarm: Swarm) -> anyhow::Result<String> {
@@ -131,43 +87,6 @@ async fn sign_in_with_renewed_clients(swarm: Swarm) -> anyhow::Result<String> {
     let browser = browser::start(swarm, &folder, 1).await?;
     sign_in_for_the_first_time(&browser.person().await?, first, operators).await?;
     Ok(format!("{renewed}; told to Keycloak, an operator signed in"))
-}
-
-async fn bring_and_fetch(swarm: Swarm) -> anyhow::Result<String> {
-    let folder = crate::site::folder(&swarm.workspace).join("layer");
-    std::fs::create_dir_all(&folder)?;
-    let [layer, back, known, stranger] = ["layer", "back", "known", "stranger"].map(|name| folder.join(name));
-    // More than the edge takes from buyers.
-    let content: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.to_le_bytes()).collect();
-    std::fs::write(&layer, &content)?;
-    // In files: passwords are in no list of processes.
-    let registry = format!("registry.{DOMAIN}");
-    let who = |password: &str| format!("machine {registry} login livehouse password {password}\n");
-    std::fs::write(&known, who(REGISTRY_PASSWORD))?;
-    std::fs::write(&stranger, who("guessed"))?;
-    let ask = async |who: &Path, path: &str, options: &[&str]| {
-        let who = who.to_string_lossy();
-        let all = [&["--http1.1", "--netrc-file", &who], options].concat();
-        swarm.door().ask_host(2, &registry, path, &all).await
-    };
-    let refused = ask(&stranger, "/v2/", &[]).await?;
-    ensure!(refused.status == 401, "who has guessed the password is answered {}", refused.status);
-    let begun = ask(&known, "/v2/drill/blobs/uploads/", &["--request", "POST"]).await?;
-    ensure!(begun.status == 202, "an upload is answered {}: {}", begun.status, begun.body);
-    let place = begun.header("location").context("it says no place")?;
-    let path = place.strip_prefix(&format!("https://{registry}")).unwrap_or(place);
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(&content)));
-    let end = format!("{path}{}digest={digest}", if path.contains('?') { '&' } else { '?' });
-    let data = format!("@{}", layer.display());
-    let put =
-        ["--request", "PUT", "--header", "Content-Type: application/octet-stream", "--header", "Expect:"];
-    let taken = ask(&known, &end, &[&put[..], &["--data-binary", &data]].concat()).await?;
-    ensure!(taken.status == 201, "the layer is answered {}: {}", taken.status, taken.body);
-    let to = ["--no-include", "--output", &back.to_string_lossy(), "--dump-header", "-"];
-    let given = ask(&known, &format!("/v2/drill/blobs/{digest}"), &to).await?;
-    ensure!(given.status == 200 && std::fs::read(&back)? == content, "it gives back {}", given.status);
-    std::fs::remove_dir_all(folder)?;
-    Ok("a layer of 12 MB brought and fetched by name and password, 401 for a wrong one".to_string())
 }
 
 /// The first password of an operator is for once; the tool that was asked for is there afterwards.

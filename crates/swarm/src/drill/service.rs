@@ -3,13 +3,19 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
+use futures::future::BoxFuture;
 use livehouse_testkit::try_wait_until;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     cluster::Cluster,
     command::{QUICK, program, run, run_whole},
     node::Node,
+    swarm::Swarm,
 };
+
+/// PostgreSQL is given two minutes to stop.
+const GONE: Duration = Duration::from_secs(180);
 
 /// A running task: where, and in which container.
 #[derive(Debug, Clone)]
@@ -147,6 +153,44 @@ impl Update {
         }
         Ok(state)
     }
+}
+
+/// Takes stacks away and waits until nothing of them runs. (Of jobs that were done the engine keeps the containers.)
+pub(crate) async fn remove_stacks(cluster: &Cluster, stacks: &[&str]) -> anyhow::Result<()> {
+    cluster.anyone().await?.ask(&[&["stack", "rm"], stacks].concat()).await?;
+    try_wait_until("nothing runs of what was taken away", GONE, || async {
+        for node in cluster.nodes() {
+            for stack in stacks {
+                let filter = format!("label=com.docker.stack.namespace={stack}");
+                let left = node.ask(&["ps", "--quiet", "--filter", &filter]).await;
+                let left = left.map_err(|error| format!("{error:#}"))?.lines().count();
+                if left > 0 {
+                    return Err(format!("{left} containers of {stack} on node {}", node.number));
+                }
+            }
+        }
+        Ok(())
+    })
+    .await
+    .map_err(anyhow::Error::msg)
+}
+
+/// Does something with a stack that is there only for that: what it takes is the sale's again afterwards, whatever happens. When
+/// both fail, it is the drill that is told of.
+pub(crate) async fn with_stack(
+    swarm: &Swarm,
+    stack: &str,
+    drill: BoxFuture<'static, anyhow::Result<String>>,
+) -> anyhow::Result<String> {
+    let done = match swarm.deployment.deploy(&swarm.cluster, stack).await {
+        // In a task of its own: a panic does not leave the stack behind.
+        Ok(()) => AbortOnDropHandle::new(tokio::spawn(drill)).await.context("it panicked").flatten(),
+        Err(error) => Err(error),
+    };
+    let removed = remove_stacks(&swarm.cluster, &[stack]).await;
+    let said = done?;
+    removed?;
+    Ok(said)
 }
 
 /// The last lines of the logs of all running tasks of a service, whichever output they were written to.
