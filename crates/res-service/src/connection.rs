@@ -45,8 +45,8 @@ impl Connection {
     pub(crate) fn publish_now(&self, message: OutboundMessage) -> Sent {
         match self {
             Self::Nats(_) => {
-                // There is room or there is none, however much the task that asks has done already. Its parts are shared, so a
-                // copy is no copy; who finds no room leaves the queue.
+                // There is room or there is none, however much the task that asks has done already. Who finds none leaves the
+                // queue. The copy shares all but headers, which only messages of a trace have.
                 match unconstrained(self.publish(message.clone())).now_or_never() {
                     Some(Ok(())) => Sent::Done,
                     Some(Err(error)) => Sent::Failed(error),

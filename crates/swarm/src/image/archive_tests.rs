@@ -103,7 +103,7 @@ impl Truth {
         }
         command.env("POSTGRES_PORT", self.port.to_string());
         command.envs([("POSTGRES_FIRST", "primary"), ("POSTGRES_SERVERS", "127.0.0.1")]);
-        command.env("POSTGRES_EMPTY_ON_PURPOSE", "yes");
+        command.envs([("POSTGRES_EMPTY_ON_PURPOSE", "yes"), ("POSTGRES_LOG_SECONDS", "10")]);
         if let Some(account) = Account::for_programs_that_refuse_root().unwrap() {
             command.uid(account.user).gid(account.group);
         }
@@ -218,12 +218,18 @@ impl Truth {
     }
 }
 
+/// A server, its archive, and a backup.
+async fn archived_from_the_start() -> (Truth, Running, Running) {
+    let truth = Truth::new().await;
+    let server = truth.serve().await;
+    let archive = truth.begin("archive");
+    truth.backup().await;
+    (truth, server, archive)
+}
+
 #[tokio::test]
 async fn after_a_restore_to_a_moment_the_archive_leads_to_what_came_since() {
-    let truth = Truth::new().await;
-    let mut server = truth.serve().await;
-    let _archive = truth.begin("archive");
-    truth.backup().await;
+    let (truth, mut server, _archive) = archived_from_the_start().await;
     truth.sell("before");
     let moment = truth.asked(SQL_NOW).unwrap();
     // More than a segment of the log: the archive ends where the server never was.
@@ -256,12 +262,60 @@ async fn after_a_restore_to_a_moment_the_archive_leads_to_what_came_since() {
     assert_eq!(truth.sold(), "after before");
 }
 
+/// The archive comes back when it can: what the server has written by then must still be there.
+#[tokio::test]
+async fn what_is_written_after_a_restore_waits_for_the_archive() {
+    let (truth, mut server, mut archive) = archived_from_the_start().await;
+    truth.sell("before");
+    let moment = truth.asked(SQL_NOW).unwrap();
+    // More than a segment of the log: the archive ends where the server never was.
+    truth.sell("after");
+    truth.asked("select pg_switch_wal()").unwrap();
+    truth.sell("long after");
+    truth.archived().await;
+    archive.stop();
+    server.stop();
+
+    truth.restore(&[&moment]);
+    let mut server = truth.serve().await;
+    truth.sell("since");
+    truth.asked("select pg_switch_wal()").unwrap();
+    // Takes away what nobody waits for.
+    truth.asked("checkpoint").unwrap();
+    let _archive = truth.begin("archive");
+    truth.until_there_is("wal.superseded-").await;
+    truth.sell("later");
+    truth.archived().await;
+    server.stop();
+
+    // No backup of the new timeline: what leads there is the log alone.
+    truth.restore(&[]);
+    let _server = truth.serve().await;
+    assert_eq!(truth.sold(), "before later since");
+}
+
+/// Without a log a backup leads to its own end only, which is not good enough for a day.
+#[tokio::test]
+async fn a_backup_that_leads_nowhere_is_followed_by_one_that_does() {
+    let truth = Truth::new().await;
+    let _server = truth.serve().await;
+    truth.done(&["backup"]);
+    assert!(truth.place("archive/backup-leads-nowhere").exists());
+    let _archive = truth.begin("archive");
+    truth.until_there_is("wal/00000001").await;
+    assert_eq!(truth.count("base/2"), 1);
+    let _backups = truth.begin("backups");
+    truth
+        .until("the next backup", || match (truth.count("base/2"), truth.count("backup-leads-nowhere")) {
+            (2, 0) => Ok(()),
+            other => Err(format!("backups, and whether the last leads nowhere: {other:?}")),
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn an_archive_that_was_away_too_long_begins_anew() {
-    let truth = Truth::new().await;
-    let mut server = truth.serve().await;
-    let mut archive = truth.begin("archive");
-    truth.backup().await;
+    let (truth, mut server, mut archive) = archived_from_the_start().await;
     truth.sell("early");
     let early = truth.asked(SQL_NOW).unwrap();
     // That the moment is over is only seen by what comes after it.
@@ -297,10 +351,7 @@ async fn an_archive_that_was_away_too_long_begins_anew() {
 
 #[tokio::test]
 async fn the_log_of_another_server_is_put_where_no_restore_looks() {
-    let truth = Truth::new().await;
-    let mut server = truth.serve().await;
-    let _archive = truth.begin("archive");
-    truth.backup().await;
+    let (truth, mut server, _archive) = archived_from_the_start().await;
     truth.sell("one");
     let moment = truth.asked(SQL_NOW).unwrap();
     truth.sell("two");
