@@ -89,33 +89,42 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
     let stop = service.stopping().wait_for(|stopping| stopping && stops_with_the_service);
     tokio::pin!(stop);
     let mut taken: u64 = 0;
+    let mut received = Instant::now();
     loop {
-        tokio::select! {
-            biased;
-            message = subscription.next() => match message {
-                Some(message) => {
-                    taken += 1;
-                    go_through(take(&service, kind, message)).await;
-                    // The other way out is seen only when nothing waits here.
-                    if stops_with_the_service && service.is_stopping() {
-                        break;
-                    }
-                }
-                None => return,
-            },
-            () = &mut stop => break,
+        // What is there already came together with the first of it, or waited while that was begun.
+        let message = match subscription.next().now_or_never() {
+            Some(message) => message,
+            None => {
+                let message = tokio::select! {
+                    biased;
+                    message = subscription.next() => message,
+                    () = &mut stop => break,
+                };
+                received = Instant::now();
+                message
+            }
+        };
+        let Some(message) = message else { return };
+        taken += 1;
+        if let Some(rest) = take(&service, kind, message, received) {
+            rest.await;
+            received = Instant::now();
+        }
+        // The other way out is seen only when nothing waits here.
+        if stops_with_the_service && service.is_stopping() {
+            break;
         }
     }
     if !take_last(&service, kind, &mut subscription, taken).await && subscription.drain().await.is_ok() {
         while let Some(message) = subscription.next().await {
-            go_through(take(&service, kind, message)).await;
+            go_through(take(&service, kind, message, Instant::now())).await;
         }
     }
     drop(open);
 }
 
 /// Begins with a request, and gives back what must be waited for before the next is taken.
-fn take(service: &Service, kind: Kind, mut message: Message) -> Option<Rest> {
+fn take(service: &Service, kind: Kind, mut message: Message, received: Instant) -> Option<Rest> {
     let Some(reply) = message.reply.take() else {
         tracing::debug!(nats.subject = %message.subject, "a request without a reply subject is passed over");
         return None;
@@ -124,19 +133,19 @@ fn take(service: &Service, kind: Kind, mut message: Message) -> Option<Rest> {
     match kind {
         Kind::Call => {
             count(&statistics.call_requests);
-            call(service, message, reply)
+            call(service, message, reply, received)
         }
         Kind::Get => {
             count(&statistics.get_requests);
-            get(service, message, reply)
+            get(service, message, reply, received)
         }
         Kind::Access => {
             count(&statistics.access_requests);
-            access(service, message, reply)
+            access(service, message, reply, received)
         }
         Kind::Auth => {
             count(&statistics.auth_requests);
-            auth(service, message, reply)
+            auth(service, message, reply, received)
         }
         Kind::Forward | Kind::ForwardToAll => {
             let service = service.clone();
@@ -148,7 +157,7 @@ fn take(service: &Service, kind: Kind, mut message: Message) -> Option<Rest> {
         }
         Kind::Query => {
             count(&statistics.query_requests);
-            query(service, &message, reply)
+            query(service, &message, reply, received)
         }
     }
 }
@@ -177,7 +186,7 @@ fn name_end(subject: &Subject) -> usize {
     subject.as_str().rfind('.').unwrap_or(subject.as_str().len())
 }
 
-fn call(service: &Service, mut message: Message, reply: Subject) -> Option<Rest> {
+fn call(service: &Service, mut message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = name_end(&message.subject);
     let (definition, target) = match target(service, &mut message, "call.".len(), end, &reply) {
         Ok(found) => found,
@@ -186,7 +195,7 @@ fn call(service: &Service, mut message: Message, reply: Subject) -> Option<Rest>
     let Some(handler) = definition.calls.find(&target.subject.as_str()[end + 1..]) else {
         return service.refuse(reply, &Error::METHOD_NOT_FOUND, target.name());
     };
-    let slot = match service.calls().enter(reply, Instant::now()) {
+    let slot = match service.calls().enter(reply, received) {
         Ok(slot) => slot,
         Err(reply) => {
             return service.refuse_busy(reply);
@@ -196,7 +205,7 @@ fn call(service: &Service, mut message: Message, reply: Subject) -> Option<Rest>
     let in_order =
         target.definition.calls_in_order.then(|| Route::new(Arc::clone(&target.definition), target.name()));
     let mut asked = Asked { subject, is_http: false, name_end: end, slot };
-    let rest = match Call::parse(target, &payload) {
+    let rest = match Call::parse(target, payload) {
         Ok(request) => {
             asked.is_http = request.is_http();
             let Some(route) = in_order else { return go_on(respond(service, handler, request, asked)) };
@@ -224,7 +233,7 @@ async fn go_through(rest: Option<Rest>) {
     }
 }
 
-fn auth(service: &Service, mut message: Message, reply: Subject) -> Option<Rest> {
+fn auth(service: &Service, mut message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = name_end(&message.subject);
     let (definition, target) = match target(service, &mut message, "auth.".len(), end, &reply) {
         Ok(found) => found,
@@ -233,7 +242,7 @@ fn auth(service: &Service, mut message: Message, reply: Subject) -> Option<Rest>
     let Some(handler) = definition.auths.find(&target.subject.as_str()[end + 1..]).cloned() else {
         return service.refuse(reply, &Error::METHOD_NOT_FOUND, target.name());
     };
-    let slot = match service.calls().enter(reply, Instant::now()) {
+    let slot = match service.calls().enter(reply, received) {
         Ok(slot) => slot,
         Err(reply) => {
             return service.refuse_busy(reply);
@@ -244,7 +253,7 @@ fn auth(service: &Service, mut message: Message, reply: Subject) -> Option<Rest>
     tokio::spawn(async move {
         let (subject, payload) = (message.subject, message.payload);
         let mut asked = Asked { subject, is_http: false, name_end: end, slot };
-        let rest = match Auth::parse(target, &payload) {
+        let rest = match Auth::parse(target, payload) {
             Ok(request) => {
                 asked.is_http = request.is_http();
                 respond(&service, &handler, request, asked)
@@ -307,7 +316,7 @@ fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Opt
     Some(keeping(rest, asked.slot))
 }
 
-fn access(service: &Service, mut message: Message, reply: Subject) -> Option<Rest> {
+fn access(service: &Service, mut message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = message.subject.as_str().len();
     let (definition, target) = match target(service, &mut message, "access.".len(), end, &reply) {
         Ok(found) => found,
@@ -320,7 +329,7 @@ fn access(service: &Service, mut message: Message, reply: Subject) -> Option<Res
         }
         AccessRule::Handler(handler) => handler,
     };
-    let slot = match service.accesses().enter(reply, Instant::now()) {
+    let slot = match service.accesses().enter(reply, received) {
         Ok(slot) => slot,
         Err(reply) => {
             return service.refuse_busy(reply);
@@ -328,7 +337,7 @@ fn access(service: &Service, mut message: Message, reply: Subject) -> Option<Res
     };
     let (subject, payload) = (message.subject, message.payload);
     let name_start = "access.".len();
-    let begun = match Access::parse(target, &payload) {
+    let begun = match Access::parse(target, payload) {
         Ok(request) => {
             let name = &subject.as_str()[name_start..];
             let span = tracing::debug_span!(
@@ -362,7 +371,7 @@ fn access(service: &Service, mut message: Message, reply: Subject) -> Option<Res
     go_on(rest)
 }
 
-fn get(service: &Service, message: Message, reply: Subject) -> Option<Rest> {
+fn get(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let name = message.subject.as_str().get("get.".len()..).unwrap_or("");
     let Some(route) = service.route(name) else {
         return service.refuse(reply, &Error::NOT_FOUND, name);
@@ -371,7 +380,6 @@ fn get(service: &Service, message: Message, reply: Subject) -> Option<Rest> {
         Ok(query) => query,
         Err(error) => return service.refuse(reply, &error, name),
     };
-    let received = Instant::now();
     let slot = match service.gets().enter(reply, received) {
         Ok(slot) => slot,
         Err(reply) => {
@@ -439,7 +447,7 @@ async fn refresh(service: &Service, message: &Message, acknowledgement: Subject,
 }
 
 /// A gateway asks for the state of one of its queries after a query change.
-fn query(service: &Service, message: &Message, reply: Subject) -> Option<Rest> {
+fn query(service: &Service, message: &Message, reply: Subject, received: Instant) -> Option<Rest> {
     let prefix = subject("query", service.name(), service.replica());
     let name = message.subject.as_str().get(prefix.len() + 1..).unwrap_or_default();
     let Some(route) = service.route(name) else {
@@ -449,7 +457,7 @@ fn query(service: &Service, message: &Message, reply: Subject) -> Option<Rest> {
         Ok(query) => query.unwrap_or_default(),
         Err(error) => return service.refuse(reply, &error, name),
     };
-    let slot = match service.gets().enter(reply, Instant::now()) {
+    let slot = match service.gets().enter(reply, received) {
         Ok(slot) => slot,
         Err(reply) => {
             // The gateway keeps an old state of its query now.

@@ -155,10 +155,12 @@ impl Groups {
     /// The next piece of work; `None` ends the worker.
     pub(crate) fn next(&self, group: &Arc<str>) -> Option<Job> {
         let mut state = self.lock();
-        if let Some(job) = state.at_work.get_mut(group)?.pop_front() {
+        // Mostly there is none.
+        let (group, mut waiting) = state.at_work.remove_entry(group)?;
+        if let Some(job) = waiting.pop_front() {
+            state.at_work.insert(group, waiting);
             return Some(job);
         }
-        state.at_work.remove(group);
         if state.idle_is_awaited && state.at_work.is_empty() {
             self.idle.notify_waiters();
         }

@@ -36,11 +36,15 @@ pub(crate) fn begin<A>(
     handler: impl FnOnce() -> BoxFuture<'static, Result<A, Error>>,
 ) -> Begun<A> {
     let begun = catch_unwind(AssertUnwindSafe(|| {
-        let mut handled = span.in_scope(handler).instrument(span);
-        match handled.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+        let (handled, polled) = span.in_scope(|| {
+            let mut handled = handler();
+            let polled = handled.poll_unpin(&mut Context::from_waker(Waker::noop()));
+            (handled, polled)
+        });
+        match polled {
             Poll::Ready(outcome) => Begun::Done(outcome),
             // Whoever awaits it asks it once more, with a waker that wakes.
-            Poll::Pending => Begun::Waiting(handled),
+            Poll::Pending => Begun::Waiting(handled.instrument(span)),
         }
     }));
     begun.unwrap_or_else(|panic| Begun::Done(Err(panicked(service, &*panic))))

@@ -13,6 +13,7 @@ mod group;
 mod handling;
 mod in_flight;
 mod jitter;
+mod json;
 mod lease;
 mod middleware;
 mod name;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::name::is_method;
-use crate::snapshot::checked_resource_id;
+use crate::snapshot::{checked_resource_id, write_between};
 
 /// The answer to a call or an authentication.
 #[derive(Debug, Clone)]
@@ -30,11 +30,7 @@ impl Reply {
     ///
     /// [`Error::INTERNAL_ERROR`] when `result` cannot be written as JSON.
     pub fn result<T: Serialize + ?Sized>(result: &T) -> Result<Self, Error> {
-        let mut json = Vec::with_capacity(128);
-        json.extend_from_slice(b"{\"result\":");
-        serde_json::to_writer(&mut json, result).map_err(Error::internal)?;
-        json.push(b'}');
-        Ok(Self::new(json.into()))
+        Ok(Self::new(write_between(b"{\"result\":", result, b"}")?))
     }
 
     /// Success with nothing to say.

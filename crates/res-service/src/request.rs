@@ -1,16 +1,13 @@
 //! What handlers are given. Each kind of request offers only what the protocol sends with it: a get has neither a
 //! client nor a token, because its answer is kept for everybody.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use crate::error::Error;
 use crate::pattern::part_of;
@@ -18,6 +15,10 @@ use crate::resource::Definition;
 use crate::service::Service;
 use crate::strict;
 use crate::trace::TraceContext;
+
+use self::payload::{Payload, Surroundings};
+
+mod payload;
 
 /// Which resource a request is for, and through which service it came.
 #[derive(Clone)]
@@ -44,96 +45,6 @@ impl Target {
         };
         part_of(self.name(), index).and_then(|text| text.parse().ok()).ok_or(Error::NOT_FOUND)
     }
-}
-
-/// The JSON object every request carries, as the protocol has it. Members that are null are as good as absent, and
-/// unknown ones are passed over.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    cid: Option<Text<'a>>,
-    #[serde(borrow)]
-    token: Option<&'a RawValue>,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
-    #[serde(borrow)]
-    query: Option<Text<'a>>,
-    #[serde(rename = "isHttp")]
-    is_http: Option<bool>,
-    header: Option<HashMap<String, Vec<String>>>,
-    #[serde(borrow)]
-    host: Option<Text<'a>>,
-    #[serde(borrow, rename = "remoteAddr")]
-    remote_address: Option<Text<'a>>,
-    #[serde(borrow)]
-    uri: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'a> Envelope<'a> {
-    fn parse(payload: &'a [u8]) -> Result<Self, Error> {
-        // What a gateway sends with nearly every get.
-        if matches!(payload, b"" | b"{}") {
-            return Ok(Self::default());
-        }
-        // serde would also read an array as the members in their order.
-        if !payload
-            .iter()
-            .find(|byte| !byte.is_ascii_whitespace())
-            .is_some_and(|byte| matches!(byte, b'{' | b'n'))
-        {
-            return Err(Error::internal("the request is not a JSON object"));
-        }
-        // Checked as a whole once, and not again in every string.
-        let text = std::str::from_utf8(payload).map_err(|error| {
-            Error::internal(format!("the request is not UTF-8 from byte {}", error.valid_up_to()))
-        })?;
-        let envelope: Option<Self> = serde_json::from_str(text).map_err(|error| {
-            // serde's words may quote the payload, which may hold a token; the kind and place are enough.
-            Error::internal(format!(
-                "the request is not the JSON object the protocol has ({:?} at column {})",
-                error.classify(),
-                error.column()
-            ))
-        })?;
-        Ok(envelope.unwrap_or_default())
-    }
-}
-
-/// The part of a request that tells who asks.
-struct Client {
-    cid: Box<str>,
-    token: Option<Bytes>,
-    query: Option<Box<str>>,
-    is_http: bool,
-}
-
-impl Client {
-    fn new(envelope: &Envelope<'_>, payload: &Bytes) -> Self {
-        Self {
-            cid: envelope.cid.as_ref().map_or_else(Box::default, |cid| cid.0.as_ref().into()),
-            token: envelope.token.map(|raw| payload.slice_ref(raw.get().as_bytes())),
-            query: query_of(envelope),
-            is_http: envelope.is_http.unwrap_or(false),
-        }
-    }
-
-    fn token<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-        match &self.token {
-            None => Ok(None),
-            // A token this version cannot read gives no rights. What serde says of it could quote it, so it is not kept.
-            Some(token) => serde_json::from_slice(token).map(Some).map_err(|error| {
-                Error::ACCESS_DENIED.caused_by(format!("the token is not readable: {:?}", error.classify()))
-            }),
-        }
-    }
-}
-
-fn query_of(envelope: &Envelope<'_>) -> Option<Box<str>> {
-    envelope.query.as_ref().filter(|query| !query.0.is_empty()).map(|query| query.0.as_ref().into())
 }
 
 macro_rules! common {
@@ -176,17 +87,17 @@ macro_rules! common {
 
 macro_rules! client {
     ($request:ident) => {
-        common!($request, request => request.client.query.as_deref());
+        common!($request, request => request.payload.query());
 
         impl $request {
             /// The gateway's id of the client's connection; empty if another service asks.
             pub fn cid(&self) -> &str {
-                &self.client.cid
+                self.payload.cid()
             }
 
             /// Whether the request came over HTTP (then status and headers of the answer count).
             pub fn is_http(&self) -> bool {
-                self.client.is_http
+                self.payload.is_http()
             }
 
             /// The connection's token; `None` if it has none. A token that `T` cannot read is
@@ -196,7 +107,7 @@ macro_rules! client {
             ///
             /// [`Error::ACCESS_DENIED`] when `T` does not take the token, so that one of another version gives no rights.
             pub fn token<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-                self.client.token()
+                self.payload.token()
             }
         }
     };
@@ -221,12 +132,12 @@ macro_rules! parameters {
             ///
             /// [`Error::INVALID_PARAMS`] when `T` does not take the parameters.
             pub fn params<T: DeserializeOwned>(&self) -> Result<T, Error> {
-                strict::from_json(self.params.as_deref().unwrap_or(b"null"))
+                strict::from_json(self.payload.params().unwrap_or(b"null"))
             }
 
             /// The parameters as JSON text; `None` if there are none.
             pub fn raw_params(&self) -> Option<&str> {
-                self.params.as_deref().and_then(|params| std::str::from_utf8(params).ok())
+                self.payload.params().and_then(|params| std::str::from_utf8(params).ok())
             }
         }
     };
@@ -242,47 +153,43 @@ common!(Get, request => request.query.as_deref());
 
 impl Get {
     pub(crate) fn parse_query(payload: &[u8]) -> Result<Option<Box<str>>, Error> {
-        Envelope::parse(payload).map(|envelope| query_of(&envelope))
+        payload::query(payload)
     }
 }
 
 /// "May this client see the resource, and call which methods?"
 pub struct Access {
     target: Target,
-    client: Client,
+    payload: Payload,
 }
 
 client!(Access);
 
 impl Access {
-    pub(crate) fn parse(target: Target, payload: &Bytes) -> Result<Self, Error> {
-        Ok(Self { target, client: Client::new(&Envelope::parse(payload)?, payload) })
+    pub(crate) fn parse(target: Target, payload: Bytes) -> Result<Self, Error> {
+        Ok(Self { target, payload: Payload::read(payload)? })
     }
 }
 
 /// "Do this." The gateway has checked by then that the client may.
 pub struct Call {
     pub(crate) target: Target,
-    client: Client,
-    params: Option<Bytes>,
+    payload: Payload,
 }
 
 client!(Call);
 parameters!(Call);
 
 impl Call {
-    pub(crate) fn parse(target: Target, payload: &Bytes) -> Result<Self, Error> {
-        let envelope = Envelope::parse(payload)?;
-        let params = envelope.params.map(|raw| payload.slice_ref(raw.get().as_bytes()));
-        Ok(Self { target, client: Client::new(&envelope, payload), params })
+    pub(crate) fn parse(target: Target, payload: Bytes) -> Result<Self, Error> {
+        Ok(Self { target, payload: Payload::read(payload)? })
     }
 }
 
 /// "This is who I am." Nobody has checked anything yet, so limit what an unknown client can cost here.
 pub struct Auth {
     pub(crate) target: Target,
-    client: Client,
-    params: Option<Bytes>,
+    payload: Payload,
     headers: HashMap<String, Vec<String>>,
     host: Box<str>,
     remote_address: Box<str>,
@@ -293,20 +200,10 @@ client!(Auth);
 parameters!(Auth);
 
 impl Auth {
-    pub(crate) fn parse(target: Target, payload: &Bytes) -> Result<Self, Error> {
-        let mut envelope = Envelope::parse(payload)?;
-        let headers = envelope.header.take().unwrap_or_default();
-        let text =
-            |text: &Option<Text<'_>>| text.as_ref().map_or_else(Box::default, |text| text.0.as_ref().into());
-        Ok(Self {
-            client: Client::new(&envelope, payload),
-            params: envelope.params.map(|raw| payload.slice_ref(raw.get().as_bytes())),
-            headers,
-            host: text(&envelope.host),
-            remote_address: text(&envelope.remote_address),
-            uri: text(&envelope.uri),
-            target,
-        })
+    pub(crate) fn parse(target: Target, payload: Bytes) -> Result<Self, Error> {
+        let (payload, Surroundings { headers, host, remote_address, uri }) =
+            Payload::read_with_surroundings(payload)?;
+        Ok(Self { target, payload, headers, host, remote_address, uri })
     }
 
     /// The headers of the client's HTTP request, by canonical name (`User-Agent`).

@@ -105,6 +105,8 @@ struct Inner {
     /// Keys lost lately, whose late changes may still lie in the connection's buffer.
     lost_lately: Mutex<Vec<(Instant, String)>>,
     stopping: Watched<bool>,
+    /// The same, for the many requests that come while it is not.
+    is_stopping: AtomicBool,
     /// Subscriptions that end with the stop and are still open.
     open: Watched<usize>,
     stopped: AtomicBool,
@@ -131,6 +133,7 @@ impl Service {
             hints: Mutex::default(),
             lost_lately: Mutex::default(),
             stopping: Watched::new(false),
+            is_stopping: AtomicBool::new(false),
             open: Watched::new(0),
             stopped: AtomicBool::new(false),
             tasks: Mutex::default(),
@@ -347,7 +350,7 @@ impl Service {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.inner.stopping.get()
+        self.inner.is_stopping.load(Ordering::Acquire)
     }
 
     pub(crate) fn has_stopped(&self) -> bool {

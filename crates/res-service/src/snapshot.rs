@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::name::check_resource_id;
 use crate::value::Ref;
 
+pub(crate) use self::written::write_between;
 use self::written::{Kind, Written};
 
 /// A collection that changed in more steps than this is announced by one reset of it.

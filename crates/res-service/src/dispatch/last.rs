@@ -43,7 +43,7 @@ pub(super) async fn take_last(
         }
         while let Ok(message) = tokio::time::timeout(LAST_REQUESTS_PAUSE, subscription.next()).await {
             match message {
-                Some(message) => go_through(take(service, kind, message)).await,
+                Some(message) => go_through(take(service, kind, message, Instant::now())).await,
                 None => return true,
             }
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Client, Envelope, Get, cookie_of, header_of, query_of};
+use super::{Get, Payload, cookie_of, header_of};
 use crate::fuzz::{VERY_DEEP, broken_json, bytes, json, object, text};
 
 /// A request's payload, with members of the protocol that are right or wrong, once or twice.
@@ -24,20 +24,18 @@ fn payload() -> impl Strategy<Value = String> {
     prop::collection::vec(member, 0..7).prop_map(|members| object(&members))
 }
 
-/// The query, the token and the parameters.
-type Parts = (Option<String>, Option<Bytes>, Option<Bytes>);
+/// The connection, the query, the token and the parameters.
+type Parts = (String, Option<String>, Option<Bytes>, Option<Bytes>);
 
 /// Reads a payload as every kind of request does.
-fn read(payload: &[u8]) -> Result<Parts, crate::Error> {
-    let payload = Bytes::copy_from_slice(payload);
-    let envelope = Envelope::parse(&payload)?;
-    let client = Client::new(&envelope, &payload);
-    let params = envelope.params.map(|raw| payload.slice_ref(raw.get().as_bytes()));
-    let query = query_of(&envelope).map(String::from);
-    assert_eq!(Get::parse_query(&payload).expect("it was read").as_deref(), query.as_deref());
-    let _any = client.token::<Value>();
-    let _strange = client.token::<HashMap<String, u8>>();
-    Ok((query, client.token, params))
+fn read(bytes: &[u8]) -> Result<Parts, crate::Error> {
+    let payload = Payload::read(Bytes::copy_from_slice(bytes))?;
+    let query = payload.query().map(str::to_owned);
+    assert_eq!(Get::parse_query(bytes).expect("it was read").as_deref(), query.as_deref());
+    let _any = payload.token::<Value>();
+    let _strange = payload.token::<HashMap<String, u8>>();
+    let part = |part: Option<&[u8]>| part.map(Bytes::copy_from_slice);
+    Ok((payload.cid().to_owned(), query, part(payload.raw_token()), part(payload.params())))
 }
 
 proptest! {
@@ -54,14 +52,16 @@ proptest! {
 
     #[test]
     fn what_is_read_is_what_was_sent(
-        query in prop::option::of("\\PC{0,20}"), token in prop::option::of(json()), params in prop::option::of(json()),
+        cid in "\\PC{0,20}", query in prop::option::of("\\PC{0,20}"), token in prop::option::of(json()), params in prop::option::of(json()),
         unknown in json(),
     ) {
         let mut members = vec![("\"unknown\"".to_owned(), unknown)];
+        members.push(("\"cid\"".to_owned(), json!(cid).to_string()));
         members.extend(query.as_ref().map(|query| ("\"query\"".to_owned(), json!(query).to_string())));
         members.extend(token.clone().map(|token| ("\"token\"".to_owned(), token)));
         members.extend(params.clone().map(|params| ("\"params\"".to_owned(), params)));
-        let (read_query, read_token, read_params) = read(object(&members).as_bytes()).expect("a request");
+        let (read_cid, read_query, read_token, read_params) = read(object(&members).as_bytes()).expect("a request");
+        prop_assert_eq!(read_cid, cid);
         prop_assert_eq!(read_query, query.filter(|query| !query.is_empty()));
         let sent = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| text != "null");
         let read = |bytes: Option<Bytes>| bytes.map(|bytes| String::from_utf8(bytes.to_vec()).expect("UTF-8"));
@@ -93,7 +93,7 @@ proptest! {
 #[test]
 fn depth_size_and_bytes_beyond_measure_are_refused_or_kept_as_text() {
     let deep = format!("{}{}", "[".repeat(VERY_DEEP), "]".repeat(VERY_DEEP));
-    let (_, token, params) =
+    let (_, _, token, params) =
         read(format!("{{\"token\":{deep},\"params\":{deep},\"unknown\":{deep}}}").as_bytes()).expect("read");
     assert_eq!(token.expect("a token").len(), deep.len());
     // Neither is taken apart as deep as that.
@@ -115,6 +115,6 @@ fn depth_size_and_bytes_beyond_measure_are_refused_or_kept_as_text() {
         assert!(read(&wrong).is_err(), "{:?}", String::from_utf8_lossy(&wrong[..wrong.len().min(40)]));
     }
     let huge = "é".repeat(500_000);
-    let (query, ..) = read(json!({"query": huge, "cid": huge}).to_string().as_bytes()).expect("read");
+    let (_, query, ..) = read(json!({"query": huge, "cid": huge}).to_string().as_bytes()).expect("read");
     assert_eq!(query.map(|query| query.len()), Some(huge.len()));
 }

@@ -18,6 +18,7 @@ impl Service {
     /// [`Error::INTERNAL_ERROR`] when the deadline has passed, with how many requests were dropped, or when the server does
     /// not echo at the end. The service is stopped either way.
     pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
+        self.inner.is_stopping.store(true, Ordering::Release);
         if self.inner.stopping.change(|_| true) {
             return Ok(());
         }

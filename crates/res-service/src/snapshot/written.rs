@@ -7,7 +7,6 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
-use foldhash::{HashSet, HashSetExt};
 use serde::ser::{self, Impossible, Serialize, SerializeSeq, SerializeStruct, Serializer};
 
 use crate::error::Error;
@@ -16,16 +15,15 @@ use crate::value::refusal;
 use super::scanner;
 
 use self::held::{Held, Scratch};
-use self::value::{Value, write_text};
+use self::names::{Names, check_names};
+use self::value::{Value, write_plain, write_text};
 
 mod held;
+mod names;
 mod value;
 
 /// Where a part of a text lies.
 type Span = Range<u32>;
-
-/// So many names are compared with one another; more are put into a table.
-const NAMES_COMPARED_MAX: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -53,33 +51,33 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn serialize<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Result<Self, Error> {
-        Self::write(kind, |text, parts| match value.serialize(Top { kind, text, parts }) {
-            Ok(()) => check_names(kind, text, parts),
-            Err(Stop::Otherwise) => {
-                let start = text.len();
-                serde_json::to_writer(&mut *text, value).map_err(Error::internal)?;
-                scan(kind, text, start, parts)
+        Self::write(kind, |Scratch { text, parts, names }| {
+            match value.serialize(Top { kind, text, parts, names }) {
+                Ok(()) if kind == Kind::Model => names.check(text, parts),
+                Ok(()) => Ok(()),
+                Err(Stop::Otherwise) => {
+                    let start = text.len();
+                    serde_json::to_writer(&mut *text, value).map_err(Error::internal)?;
+                    scan(kind, text, start, parts)
+                }
+                Err(Stop::Json(error)) => Err(Error::internal(error)),
             }
-            Err(Stop::Json(error)) => Err(Error::internal(error)),
         })
     }
 
     /// From a text that is known to be JSON.
     pub(super) fn copy(kind: Kind, json: &[u8]) -> Result<Self, Error> {
-        Self::write(kind, |text, parts| {
+        Self::write(kind, |Scratch { text, parts, .. }| {
             let start = text.len();
             text.extend_from_slice(json);
             scan(kind, text, start, parts)
         })
     }
 
-    fn write(
-        kind: Kind,
-        write: impl FnOnce(&mut Vec<u8>, &mut Vec<Span>) -> Result<(), Error>,
-    ) -> Result<Self, Error> {
+    fn write(kind: Kind, write: impl FnOnce(&mut Scratch) -> Result<(), Error>) -> Result<Self, Error> {
         let mut scratch = Scratch::take();
         scratch.text.extend_from_slice(kind.head());
-        write(&mut scratch.text, &mut scratch.parts)?;
+        write(&mut scratch)?;
         if u32::try_from(scratch.text.len()).is_err() {
             return Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
         }
@@ -123,55 +121,18 @@ impl Written {
     }
 }
 
-/// Of a name that is there twice clients would keep the last, while a change could tell the first.
-fn check_names(kind: Kind, text: &[u8], parts: &[Span]) -> Result<(), Error> {
-    if kind != Kind::Model {
-        return Ok(());
-    }
-    let names = || parts.as_chunks().0.iter().map(|[name, _]| &text[name.start as usize..name.end as usize]);
-    let are_different = if parts.len() <= 2 * NAMES_COMPARED_MAX {
-        marks_are_different(names())
-    } else {
-        // What comes from a sorted map needs no table.
-        names().zip(names().skip(1)).all(|(one, next)| one < next)
-    };
-    if are_different {
-        return Ok(());
-    }
-    let mut seen = HashSet::with_capacity(parts.len() / 2);
-    match names().find(|name| !seen.insert(*name)) {
-        None => Ok(()),
-        Some(name) => Err(Error::internal(format!(
-            "a model has the property {} twice, of which clients would see only one",
-            String::from_utf8_lossy(name)
-        ))),
-    }
-}
-
-/// Whether a few names differ in what is compared quickly: their last bytes and their length.
-fn marks_are_different<'a>(names: impl Iterator<Item = &'a [u8]>) -> bool {
-    let mut marks = [0; NAMES_COMPARED_MAX];
-    let mut are_different = true;
-    for (number, name) in names.take(NAMES_COMPARED_MAX).enumerate() {
-        let mark = mark(name);
-        for earlier in &marks[..number] {
-            are_different &= *earlier != mark;
-        }
-        marks[number] = mark;
-    }
-    are_different
-}
-
-fn mark(name: &[u8]) -> u64 {
-    let end = match (name.last_chunk(), name.first_chunk(), name.last_chunk()) {
-        (Some(bytes), _, _) => u64::from_le_bytes(*bytes),
-        (None, Some(first), Some(last)) => {
-            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
-        }
-        _ => name.iter().fold(0, |mark, byte| mark << 8 | u64::from(*byte)),
-    };
-    // The last byte of each is a quotation mark, which tells nothing.
-    end ^ (name.len() as u64) << 56
+/// A value as JSON between two texts. What serde_json would write is written.
+pub(crate) fn write_between<T: Serialize + ?Sized>(
+    head: &[u8],
+    value: &T,
+    tail: &[u8],
+) -> Result<Bytes, Error> {
+    let mut scratch = Scratch::take();
+    scratch.text.extend_from_slice(head);
+    value.serialize(Value::new(&mut scratch.text, &mut None, &mut false)).map_err(Error::internal)?;
+    scratch.text.extend_from_slice(tail);
+    // A buffer of just that length: one that is larger is a second allocation where it becomes shared.
+    Ok(Bytes::copy_from_slice(&scratch.text))
 }
 
 /// A name as serde writes it.
@@ -222,7 +183,10 @@ fn scan(kind: Kind, text: &mut Vec<u8>, start: usize, parts: &mut Vec<Span>) -> 
         spell_names_plainly(text, start)?;
     }
     find_parts(kind, text, start, parts)?;
-    check_names(kind, text, parts)
+    match kind {
+        Kind::Model => check_names(text, parts),
+        Kind::Collection => Ok(()),
+    }
 }
 
 fn find_parts(kind: Kind, text: &[u8], start: usize, parts: &mut Vec<Span>) -> Result<(), Error> {
@@ -264,6 +228,7 @@ struct Top<'a> {
     kind: Kind,
     text: &'a mut Vec<u8>,
     parts: &'a mut Vec<Span>,
+    names: &'a mut Names,
 }
 
 /// Why writing ended early.
@@ -334,7 +299,11 @@ impl SerializeStruct for Top<'_> {
             self.text.push(b',');
         }
         let start = self.text.len();
-        write_text(self.text, key).map_err(Stop::Json)?;
+        if self.names.is_known(key) {
+            write_plain(self.text, key);
+        } else {
+            write_text(self.text, key).map_err(Stop::Json)?;
+        }
         self.note(start);
         self.text.push(b':');
         self.value(value, || format!("property {key:?} of a model"))

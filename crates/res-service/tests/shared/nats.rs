@@ -14,7 +14,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) async fn server_with(configuration: &str) -> NatsServer {
     NatsServer::start_with(configuration)
         .await
-        .unwrap_or_else(|error| panic!("{error}. In this workspace `cargo dev parts` fetches one"))
+        .unwrap_or_else(|error| panic!("{error}. In this workspace `cargo dev test` gets one"))
 }
 
 /// Returns when the server has taken everything that was sent before.

@@ -9,7 +9,7 @@ pub(crate) fn find(name: &str, variable: &str) -> PathBuf {
     }
     in_path(name).or_else(|| kept(name)).unwrap_or_else(|| {
         panic!(
-            "these tests need a {name}: name it in {variable}, put it on the PATH, or let `cargo dev parts` fetch it"
+            "these tests need a {name}: name it in {variable}, put it on the PATH, or let `cargo dev test` get it"
         )
     })
 }

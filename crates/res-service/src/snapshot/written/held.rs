@@ -5,14 +5,18 @@ use std::cell::Cell;
 use bytes::Bytes;
 
 use super::Span;
+use super::names::Names;
 
 /// A buffer larger than this is not kept for the next resource.
 const SCRATCH_BYTES_MAX: usize = 256 * 1024;
 
+/// A [`Scratch`] that nobody uses.
+type Spare = (Vec<u8>, Vec<Span>, Names);
+
 thread_local! {
     /// Most of what is written is what was remembered, and is not needed any more when that has been seen: the next one is
     /// written to the same place.
-    static SPARE: Cell<Option<(Vec<u8>, Vec<Span>)>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Spare>> = const { Cell::new(None) };
 }
 
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) struct Scratch {
     pub(super) text: Vec<u8>,
     /// Of a model each key and its value, of a collection each item.
     pub(super) parts: Vec<Span>,
+    /// Of the struct that was written here last, and of the one that is.
+    pub(super) names: Names,
 }
 
 impl Held {
@@ -62,22 +68,24 @@ impl Clone for Held {
 impl Scratch {
     /// Empty buffers.
     pub(super) fn take() -> Self {
-        let (text, parts) = SPARE.take().unwrap_or_default();
-        Self { text, parts }
+        let (text, parts, mut names) = SPARE.take().unwrap_or_default();
+        names.begin();
+        Self { text, parts, names }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         let (mut text, mut parts) = (std::mem::take(&mut self.text), std::mem::take(&mut self.parts));
+        let names = std::mem::take(&mut self.names);
         let bytes = text.capacity() + parts.capacity() * size_of::<Span>();
         if bytes <= SCRATCH_BYTES_MAX {
             text.clear();
             parts.clear();
             // While a thread ends there is no place any more.
             let _ = SPARE.try_with(|spare| {
-                let other = spare.take().filter(|(other, _)| other.capacity() > text.capacity());
-                spare.set(Some(other.unwrap_or((text, parts))));
+                let other = spare.take().filter(|(other, ..)| other.capacity() > text.capacity());
+                spare.set(Some(other.unwrap_or((text, parts, names))));
             });
         }
     }

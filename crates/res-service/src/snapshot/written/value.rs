@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 
+use crate::json::marks;
 use crate::value::VALUE_NAME;
 
 /// Writes a text as JSON. Most have nothing to escape.
@@ -11,16 +12,21 @@ pub(super) fn write_text(json: &mut Vec<u8>, text: &str) -> Result<(), serde_jso
     if must_escape(text.as_bytes()) {
         return serde_json::Serializer::new(json).serialize_str(text);
     }
+    write_plain(json, text);
+    Ok(())
+}
+
+/// Writes a text that has nothing to escape.
+pub(super) fn write_plain(json: &mut Vec<u8>, text: &str) {
     json.reserve(text.len() + 2);
     json.push(b'"');
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
-    Ok(())
 }
 
 /// Whether a text has control characters, quotation marks or backslashes: eight bytes are looked at together, some of them
 /// twice.
-fn must_escape(text: &[u8]) -> bool {
+pub(super) fn must_escape(text: &[u8]) -> bool {
     if let Some(last) = text.last_chunk::<8>() {
         let chunks = text.as_chunks::<8>().0.iter();
         return chunks.fold(marks(*last), |all, chunk| all | marks(*chunk)) != 0;
@@ -29,20 +35,6 @@ fn must_escape(text: &[u8]) -> bool {
         return marks([*a, *b, *c, *d, *e, *f, *g, *h]) != 0;
     }
     text.iter().any(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\'))
-}
-
-/// Not zero if one of eight bytes must be escaped.
-fn marks(bytes: [u8; 8]) -> u64 {
-    /// The same byte eight times.
-    const fn each(byte: u8) -> u64 {
-        u64::from_ne_bytes([byte; 8])
-    }
-    /// The highest bit of at least one byte is set if any byte is less than `limit`, which is 128 at most.
-    const fn any_less(bytes: u64, limit: u8) -> u64 {
-        bytes.wrapping_sub(each(limit)) & !bytes & each(0x80)
-    }
-    let bytes = u64::from_ne_bytes(bytes);
-    any_less(bytes, b' ') | any_less(bytes ^ each(b'"'), 1) | any_less(bytes ^ each(b'\\'), 1)
 }
 
 /// Writes one value, and notes if it is of a type whose every value is allowed. Structs, sequences, texts and booleans, of
