@@ -86,7 +86,7 @@ pub(crate) fn everybody_can_reach(path: &Path) -> bool {
 
 /// `path` itself when every account can reach it, else a folder of the same name elsewhere that they can: a project
 /// below `/root` keeps its database in `/var/lib`. The same `path` always gets the same place.
-pub(crate) fn reachable_place_for(path: &Path) -> PathBuf {
+pub fn reachable_place_for(path: &Path) -> PathBuf {
     let parent = path.parent().unwrap_or(path);
     if everybody_can_reach(parent) {
         return path.to_path_buf();

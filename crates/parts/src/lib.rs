@@ -34,7 +34,7 @@ mod service;
 pub mod versions;
 mod workspace;
 
-pub use account::Account;
+pub use account::{Account, reachable_place_for};
 pub use disk::free_bytes;
 pub use error::{Error, Missing};
 pub use key_value::{KeyValue, KeyValueOptions, KeyValueServer};

@@ -1,7 +1,6 @@
 //! From a NATS message to the handler it is for, and back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,7 +12,7 @@ use crate::connection::Subscription;
 use crate::error::{BoxError, Error};
 use crate::group::{Job, Route};
 use crate::handling::{Begun, Rest, begin, guarded, keeping};
-use crate::in_flight::{PRE_RESPONSE, Slot};
+use crate::in_flight::Slot;
 use crate::middleware::Request;
 use crate::ownership::Place;
 use crate::reply::{Grant, Reply};
@@ -28,11 +27,10 @@ use crate::statistics::count;
 use crate::trace::{TraceContext, within};
 
 use self::last::take_last;
+pub(crate) use self::watch::watch;
 
 mod last;
-
-/// How often overdue requests and the state of the connection are looked at.
-const WATCH_EVERY: Duration = Duration::from_millis(100);
+mod watch;
 
 /// What comes in on a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -468,35 +466,6 @@ fn query(service: &Service, message: &Message, reply: Subject, received: Instant
     let group = Arc::clone(&route.group);
     service.groups().push(service, &group, Job::Query { route, query, slot });
     None
-}
-
-/// Sends pre-responses for what takes long, and notices when the connection has been away.
-pub(crate) async fn watch(service: Service) {
-    let connects = || service.connection().connects();
-    let mut known = connects();
-    let mut last_seen = Instant::now();
-    let mut ticks = tokio::time::interval(WATCH_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let now = Instant::now();
-        for in_flight in [service.gets(), service.calls(), service.accesses()] {
-            for reply in in_flight.overdue(now) {
-                count(&service.statistics().pre_responses);
-                service.send(reply, Bytes::from_static(PRE_RESPONSE)).await;
-            }
-        }
-        if service.connection().is_connected() {
-            if connects() != known {
-                known = connects();
-                tracing::warn!("the connection to NATS was away; gateways are made to ask again");
-                service.reset_after_reconnect(
-                    last_seen.checked_sub(Duration::from_secs(1)).unwrap_or(last_seen),
-                );
-            }
-            last_seen = now;
-        }
-    }
 }
 
 /// Waits until the subscriptions that end with the stop have delivered everything.

@@ -43,8 +43,7 @@ pub(crate) struct IncomingGet {
     pub(crate) headers: Option<HeaderMap>,
     pub(crate) query: Option<Box<str>>,
     pub(crate) received: Instant,
-    /// Whether it had to wait, for others of its group or for an owner, or is asked a second time: then what time it was received
-    /// is not what time it is.
+    /// Whether it had to wait: for others of its group, or for an owner. Then what time it was received is not what time it is.
     pub(crate) has_waited: bool,
     /// Its place, which knows where to answer.
     pub(crate) slot: Slot,

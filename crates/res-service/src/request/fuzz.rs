@@ -30,6 +30,11 @@ type Parts = (String, Option<String>, Option<Bytes>, Option<Bytes>);
 /// Reads a payload as every kind of request does.
 fn read(bytes: &[u8]) -> Result<Parts, crate::Error> {
     let payload = Payload::read(Bytes::copy_from_slice(bytes))?;
+    let (again, _) = Payload::read_with_surroundings(Bytes::copy_from_slice(bytes))?;
+    assert_eq!(
+        (again.cid(), again.raw_token(), again.params()),
+        (payload.cid(), payload.raw_token(), payload.params())
+    );
     let query = payload.query().map(str::to_owned);
     assert_eq!(Get::parse_query(bytes).expect("it was read").as_deref(), query.as_deref());
     let _any = payload.token::<Value>();

@@ -63,7 +63,7 @@ pub(super) struct Payload {
     parts: Parts,
 }
 
-/// What is used of a payload. What lies in it as it is is not copied.
+/// What is used of a payload. Of it only queries are copied, and texts that lie there in another spelling.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parts {
     cid: Part,
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn of_all_values_of_three_pieces_those_are_read_that_serde_reads() {
+    fn of_all_values_of_three_pieces_none_is_read_that_serde_does_not_read_alike() {
         let mut values = vec![String::new()];
         for _ in 0..3 {
             let longer = |value: &String| PIECES.map(|piece| format!("{value}{piece}"));
@@ -308,6 +308,24 @@ mod tests {
             let is_compact = !params.contains(|letter: char| letter.is_ascii_whitespace());
             let payload = format!("{{\"params\":{},\"cid\":\"c1\"}}", value.get());
             prop_assert!(compact::read(&payload).is_some() || !is_compact, "{payload}");
+        }
+    }
+
+    #[test]
+    fn at_the_deepest_level_that_is_read_serde_reads_alike() {
+        for depth in 60..70 {
+            let nested = |open: &str, middle: &str, close: &str| {
+                format!("{{\"params\":{}{middle}{}}}", open.repeat(depth), close.repeat(depth))
+            };
+            let payloads = [
+                nested("[", "1", "]"),
+                nested("[", "[]", "]"),
+                nested("{\"a\":", "{}", "}"),
+                nested("[{\"a\":", "1", "}]"),
+                nested("[", "1", "}"),
+                nested("{\"a\":", "1", "]"),
+            ];
+            payloads.iter().for_each(|payload| assert_read_alike(payload));
         }
     }
 

@@ -74,7 +74,7 @@ fn conclude(
         return answer(service, get, outcome.and_then(|snapshot| snapshot.reply()));
     };
     if !lasts(service, &get.route, term) {
-        route_get(service, IncomingGet { has_waited: true, ..get });
+        route_get(service, get);
         return None;
     }
     let snapshot = match outcome {
@@ -122,7 +122,7 @@ async fn tell_and_answer(
 ) {
     let told = announce(service, &get.route, term, earlier, &snapshot).await;
     if told.is_err() || !lasts(service, &get.route, term) {
-        return route_get(service, IncomingGet { has_waited: true, ..get });
+        return route_get(service, get);
     }
     service.resets().succeeded(&get.route.name);
     if let Some(rest) = answer(service, get, snapshot.reply()) {

