@@ -278,6 +278,37 @@ async fn after_a_restore_to_a_moment_the_archive_leads_to_what_came_since() {
     assert_eq!(truth.sold(), "after before");
 }
 
+/// It was taken when the server was further than where it went back to.
+#[tokio::test]
+async fn a_restore_does_not_begin_from_a_backup_that_was_left_behind() {
+    let (truth, mut server, _archive) = archived_from_the_start().await;
+    truth.sell("before");
+    let moment = truth.asked(SQL_NOW).unwrap();
+    truth.sell("after");
+    truth.backup().await;
+    truth.sell("long after");
+    let later = truth.asked(SQL_NOW).unwrap();
+    truth.sell("the last");
+    truth.archived().await;
+    server.stop();
+
+    truth.restore(&[&moment]);
+    let mut server = truth.serve().await;
+    truth.sell("since");
+    truth.archived().await;
+    server.stop();
+
+    truth.restore(&[]);
+    let mut server = truth.serve().await;
+    assert_eq!(truth.sold(), "before since");
+    server.stop();
+
+    // There it is the newest that leads to the moment.
+    truth.restore(&[&later, "1"]);
+    let _server = truth.serve().await;
+    assert_eq!(truth.sold(), "after before long after");
+}
+
 /// The archive comes back when it can: what the server has written by then must still be there.
 #[tokio::test]
 async fn what_is_written_after_a_restore_waits_for_the_archive() {
