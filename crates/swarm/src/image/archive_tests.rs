@@ -211,6 +211,19 @@ impl Truth {
         .await;
     }
 
+    /// Sells, also after the first of two moments and after the second, by more than a segment of the log: after a restore to the
+    /// first the archive ends where the server never was.
+    async fn go_too_far(&self) -> [String; 2] {
+        self.sell("before");
+        let moment = self.asked(SQL_NOW).unwrap();
+        self.sell("after");
+        let later = self.asked(SQL_NOW).unwrap();
+        self.asked("select pg_switch_wal()").unwrap();
+        self.sell("long after");
+        self.archived().await;
+        [moment, later]
+    }
+
     /// How many files and folders of the archive have names that begin so.
     fn count(&self, begin: &str) -> usize {
         let (folder, begin) = begin.rsplit_once('/').unwrap_or(("", begin));
@@ -245,14 +258,7 @@ async fn archived_from_the_start() -> (Truth, Running, Running) {
 #[tokio::test]
 async fn after_a_restore_to_a_moment_the_archive_leads_to_what_came_since() {
     let (truth, mut server, _archive) = archived_from_the_start().await;
-    truth.sell("before");
-    let moment = truth.asked(SQL_NOW).unwrap();
-    // More than a segment of the log: the archive ends where the server never was.
-    truth.sell("after");
-    let later = truth.asked(SQL_NOW).unwrap();
-    truth.asked("select pg_switch_wal()").unwrap();
-    truth.sell("long after");
-    truth.archived().await;
+    let [moment, later] = truth.go_too_far().await;
     server.stop();
 
     truth.restore(&[&moment]);
@@ -313,13 +319,7 @@ async fn a_restore_does_not_begin_from_a_backup_that_was_left_behind() {
 #[tokio::test]
 async fn what_is_written_after_a_restore_waits_for_the_archive() {
     let (truth, mut server, mut archive) = archived_from_the_start().await;
-    truth.sell("before");
-    let moment = truth.asked(SQL_NOW).unwrap();
-    // More than a segment of the log: the archive ends where the server never was.
-    truth.sell("after");
-    truth.asked("select pg_switch_wal()").unwrap();
-    truth.sell("long after");
-    truth.archived().await;
+    let [moment, _] = truth.go_too_far().await;
     archive.stop();
     server.stop();
 
