@@ -1,4 +1,4 @@
-import { grown, overlap, type Box } from '../venue/geometry'
+import { grown, includeBox, intersection, overlap, type Box } from '../venue/geometry'
 import type { Venue } from '../venue/venue'
 import { toScreen, viewBox, type Camera, type Viewport } from './camera'
 import { SEATS_PIXELS_MIN, type Painter } from './painter'
@@ -54,7 +54,8 @@ export class Repaint {
         boxes.push(grown({ left: x, top: y, right: x, bottom: y }, venue.sectionOf(seat).pitch * SEAT_REACH))
       }
     }
-    return boxes.filter((box) => overlap(box, view))
+    // What lies outside is not to be seen; where two lie on each other, everything would be painted twice.
+    return joined(boxes.filter((box) => overlap(box, view)).map((box) => intersection(box, view)))
   }
 
   private patch(surface: Viewport & { context: CanvasRenderingContext2D; density: number }, camera: Camera, box: Box) {
@@ -70,4 +71,19 @@ export class Repaint {
     this.painter.paint(surface, camera, grown(box, 3 / camera.scale))
     context.restore()
   }
+}
+
+/** The same places in boxes of which none lies on another. */
+function joined(boxes: Box[]): Box[] {
+  const apart: Box[] = []
+  for (const box of boxes) {
+    for (;;) {
+      const other = apart.findIndex((each) => overlap(each, box))
+      if (other < 0) break
+      includeBox(box, apart[other]!)
+      apart.splice(other, 1)
+    }
+    apart.push(box)
+  }
+  return apart
 }

@@ -33,6 +33,16 @@ export function overlap(a: Box, b: Box): boolean {
   return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
 }
 
+/** The part of a box that lies in another; they overlap. */
+export function intersection(box: Box, other: Box): Box {
+  return {
+    left: Math.max(box.left, other.left),
+    top: Math.max(box.top, other.top),
+    right: Math.min(box.right, other.right),
+    bottom: Math.min(box.bottom, other.bottom),
+  }
+}
+
 export function boxOf(points: Point[]): Box {
   const box = emptyBox()
   for (const [x, y] of points) include(box, x, y)
