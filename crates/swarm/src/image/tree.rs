@@ -129,8 +129,8 @@ impl Tree {
 }
 
 /// What scripts of the stacks call.
-const SHELL: [&str; 31] = [
-    "bash", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "env", "find", "flock", "grep",
-    "head", "id", "install", "ls", "mkdir", "mktemp", "mv", "printf", "realpath", "rm", "sed", "sleep",
-    "sort", "stat", "tail", "touch", "tr", "uname", "test",
+pub(super) const SHELL: [&str; 33] = [
+    "bash", "basename", "cat", "chmod", "chown", "cmp", "cp", "cut", "date", "dirname", "env", "find",
+    "flock", "grep", "head", "id", "install", "ls", "mkdir", "mktemp", "mv", "printf", "realpath", "rm",
+    "sed", "sleep", "sort", "stat", "tail", "touch", "tr", "uname", "test",
 ];
