@@ -120,9 +120,16 @@ impl Pattern {
 
 /// The part of a full resource name, counted after the service's own part.
 pub(crate) fn part_of(name: &str, index: usize) -> Option<&str> {
-    let mut dots = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.').map(|(at, _)| at);
-    let start = dots.nth(index)? + 1;
-    name.get(start..dots.next().unwrap_or(name.len()))
+    let (mut number, mut start) = (0, 0);
+    for (at, byte) in name.bytes().enumerate() {
+        if byte == b'.' {
+            if number > index {
+                return name.get(start..at);
+            }
+            (number, start) = (number + 1, at + 1);
+        }
+    }
+    (number > index).then(|| name.get(start..)).flatten()
 }
 
 /// Finds the pattern for a name, part by part.

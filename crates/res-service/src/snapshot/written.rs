@@ -16,10 +16,12 @@ use super::scanner;
 
 use self::held::{Held, Scratch};
 use self::names::{Names, check_names};
-use self::value::{Value, write_plain, write_text};
+use self::output::Output;
+use self::value::Value;
 
 mod held;
 mod names;
+mod output;
 mod value;
 
 /// Where a part of a text lies.
@@ -51,11 +53,12 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn serialize<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Result<Self, Error> {
-        Self::write(kind, |Scratch { text, parts, names }| {
-            match value.serialize(Top { kind, text, parts, names }) {
-                Ok(()) if kind == Kind::Model => names.check(text, parts),
+        Self::write(kind, |Scratch { output, parts, names }| {
+            match value.serialize(Top { kind, output, parts, names, before: b' ' }) {
+                Ok(()) if kind == Kind::Model => names.check(&output.text, parts),
                 Ok(()) => Ok(()),
                 Err(Stop::Otherwise) => {
+                    let text = &mut output.text;
                     let start = text.len();
                     serde_json::to_writer(&mut *text, value).map_err(Error::internal)?;
                     scan(kind, text, start, parts)
@@ -67,7 +70,8 @@ impl Written {
 
     /// From a text that is known to be JSON.
     pub(super) fn copy(kind: Kind, json: &[u8]) -> Result<Self, Error> {
-        Self::write(kind, |Scratch { text, parts, .. }| {
+        Self::write(kind, |Scratch { output, parts, .. }| {
+            let text = &mut output.text;
             let start = text.len();
             text.extend_from_slice(json);
             scan(kind, text, start, parts)
@@ -76,12 +80,12 @@ impl Written {
 
     fn write(kind: Kind, write: impl FnOnce(&mut Scratch) -> Result<(), Error>) -> Result<Self, Error> {
         let mut scratch = Scratch::take();
-        scratch.text.extend_from_slice(kind.head());
+        scratch.output.text.extend_from_slice(kind.head());
         write(&mut scratch)?;
-        if u32::try_from(scratch.text.len()).is_err() {
+        if u32::try_from(scratch.output.text.len()).is_err() {
             return Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
         }
-        scratch.text.extend_from_slice(TAIL);
+        scratch.output.text.extend_from_slice(TAIL);
         Ok(Self { kind, held: Held::Scratch(scratch) })
     }
 
@@ -128,11 +132,11 @@ pub(crate) fn write_between<T: Serialize + ?Sized>(
     tail: &[u8],
 ) -> Result<Bytes, Error> {
     let mut scratch = Scratch::take();
-    scratch.text.extend_from_slice(head);
-    value.serialize(Value::new(&mut scratch.text, &mut None, &mut false)).map_err(Error::internal)?;
-    scratch.text.extend_from_slice(tail);
+    scratch.output.text.extend_from_slice(head);
+    value.serialize(Value::new(&mut scratch.output, &mut None, &mut false)).map_err(Error::internal)?;
+    scratch.output.text.extend_from_slice(tail);
     // A buffer of just that length: one that is larger is a second allocation where it becomes shared.
-    Ok(Bytes::copy_from_slice(&scratch.text))
+    Ok(Bytes::copy_from_slice(&scratch.output.text))
 }
 
 /// A name as serde writes it.
@@ -166,15 +170,21 @@ fn spell_names_plainly(text: &mut Vec<u8>, start: usize) -> Result<(), Error> {
 }
 
 /// A value that gateways cannot read, because of its levels.
+#[inline]
 fn check_depth(raw: &[u8]) -> Result<(), Error> {
     // Each level takes two bytes at least.
-    if raw.len() > 2 * scanner::DEPTH_MAX && scanner::depth(raw) > scanner::DEPTH_MAX {
-        return Err(Error::internal(format!(
-            "a value is nested more than {} levels deep, which gateways do not read",
-            scanner::DEPTH_MAX
-        )));
+    if raw.len() <= 2 * scanner::DEPTH_MAX { Ok(()) } else { check_depth_of_long(raw) }
+}
+
+#[cold]
+fn check_depth_of_long(raw: &[u8]) -> Result<(), Error> {
+    if scanner::depth(raw) <= scanner::DEPTH_MAX {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::internal(format!(
+        "a value is nested more than {} levels deep, which gateways do not read",
+        scanner::DEPTH_MAX
+    )))
 }
 
 /// Finds and checks the parts of what has been written since `start`.
@@ -226,9 +236,11 @@ fn find_parts(kind: Kind, text: &[u8], start: usize, parts: &mut Vec<Span>) -> R
 /// Takes the parts of a struct or sequence one by one; everything else is left to be written otherwise.
 struct Top<'a> {
     kind: Kind,
-    text: &'a mut Vec<u8>,
+    output: &'a mut Output,
     parts: &'a mut Vec<Span>,
     names: &'a mut Names,
+    /// What stands before the next part: what the whole begins with, and then a comma.
+    before: u8,
 }
 
 /// Why writing ended early.
@@ -262,10 +274,10 @@ impl Top<'_> {
         value: &T,
         place: impl FnOnce() -> String,
     ) -> Result<(), Stop> {
-        let start = self.text.len();
+        let start = self.output.text.len();
         let mut is_checked = false;
-        value.serialize(Value::new(self.text, &mut None, &mut is_checked)).map_err(Stop::Json)?;
-        let raw = &self.text[start..];
+        value.serialize(Value::new(self.output, &mut None, &mut is_checked)).map_err(Stop::Json)?;
+        let raw = &self.output.text[start..];
         if !is_checked
             && matches!(raw.first(), Some(b'{' | b'['))
             && let Some(reason) = refusal(raw)
@@ -273,14 +285,15 @@ impl Top<'_> {
             return Err(ser::Error::custom(format!("{}: {reason}", place())));
         }
         check_depth(raw).map_err(ser::Error::custom)?;
-        self.note(start);
+        self.parts.push(span(start, self.output.text.len()));
         Ok(())
     }
 
-    /// What has been written since `start` is a part.
-    #[inline]
-    fn note(&mut self, start: usize) {
-        self.parts.push(span(start, self.text.len()));
+    fn end(self, end: u8) {
+        if self.before != b',' {
+            self.output.text.push(self.before);
+        }
+        self.output.text.push(end);
     }
 }
 
@@ -295,22 +308,17 @@ impl SerializeStruct for Top<'_> {
     type Error = Stop;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
-        if !self.parts.is_empty() {
-            self.text.push(b',');
-        }
-        let start = self.text.len();
-        if self.names.is_known(key) {
-            write_plain(self.text, key);
-        } else {
-            write_text(self.text, key).map_err(Stop::Json)?;
-        }
-        self.note(start);
-        self.text.push(b':');
+        let before = std::mem::replace(&mut self.before, b',');
+        let start = self.output.text.len();
+        self.output.name(before, key).map_err(Stop::Json)?;
+        // Without the comma and the colon.
+        self.parts.push(span(start + 1, self.output.text.len() - 1));
+        self.names.take(key);
         self.value(value, || format!("property {key:?} of a model"))
     }
 
     fn end(self) -> Result<(), Stop> {
-        self.text.push(b'}');
+        Top::end(self, b'}');
         Ok(())
     }
 }
@@ -321,14 +329,12 @@ impl SerializeSeq for Top<'_> {
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Stop> {
         let number = self.parts.len();
-        if number > 0 {
-            self.text.push(b',');
-        }
+        self.output.text.push(std::mem::replace(&mut self.before, b','));
         self.value(item, || format!("item {number} of a collection"))
     }
 
     fn end(self) -> Result<(), Stop> {
-        self.text.push(b']');
+        Top::end(self, b']');
         Ok(())
     }
 }
@@ -360,8 +366,7 @@ impl<'a> Serializer for Top<'a> {
             return Err(Stop::Otherwise);
         }
         self.parts.reserve_exact(2 * length);
-        self.text.push(b'{');
-        Ok(self)
+        Ok(Self { before: b'{', ..self })
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Self, Stop> {
@@ -369,8 +374,7 @@ impl<'a> Serializer for Top<'a> {
             return Err(Stop::Otherwise);
         }
         self.parts.reserve_exact(length.unwrap_or(0));
-        self.text.push(b'[');
-        Ok(self)
+        Ok(Self { before: b'[', ..self })
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Stop> {

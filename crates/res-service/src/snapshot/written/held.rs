@@ -6,12 +6,13 @@ use bytes::Bytes;
 
 use super::Span;
 use super::names::Names;
+use super::output::Output;
 
 /// A buffer larger than this is not kept for the next resource.
 const SCRATCH_BYTES_MAX: usize = 256 * 1024;
 
 /// A [`Scratch`] that nobody uses.
-type Spare = (Vec<u8>, Vec<Span>, Names);
+type Spare = (Output, Vec<Span>, Names);
 
 thread_local! {
     /// Most of what is written is what was remembered, and is not needed any more when that has been seen: the next one is
@@ -28,7 +29,7 @@ pub(super) enum Held {
 /// Buffers that others use afterwards.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    pub(super) text: Vec<u8>,
+    pub(super) output: Output,
     /// Of a model each key and its value, of a collection each item.
     pub(super) parts: Vec<Span>,
     /// Of the struct that was written here last, and of the one that is.
@@ -38,7 +39,7 @@ pub(super) struct Scratch {
 impl Held {
     pub(super) fn answer(&self) -> &[u8] {
         match self {
-            Self::Scratch(scratch) => &scratch.text,
+            Self::Scratch(scratch) => &scratch.output.text,
             Self::Kept { answer, .. } => answer,
         }
     }
@@ -52,7 +53,7 @@ impl Held {
 
     pub(super) fn shared_answer(&self) -> Bytes {
         match self {
-            Self::Scratch(scratch) => Bytes::copy_from_slice(&scratch.text),
+            Self::Scratch(scratch) => Bytes::copy_from_slice(&scratch.output.text),
             Self::Kept { answer, .. } => answer.clone(),
         }
     }
@@ -68,24 +69,26 @@ impl Clone for Held {
 impl Scratch {
     /// Empty buffers.
     pub(super) fn take() -> Self {
-        let (text, parts, mut names) = SPARE.take().unwrap_or_default();
+        let (output, parts, mut names) =
+            SPARE.take().unwrap_or_else(|| (Output::new(), Vec::new(), Names::default()));
         names.begin();
-        Self { text, parts, names }
+        Self { output, parts, names }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let (mut text, mut parts) = (std::mem::take(&mut self.text), std::mem::take(&mut self.parts));
+        let (mut output, mut parts) = (std::mem::take(&mut self.output), std::mem::take(&mut self.parts));
         let names = std::mem::take(&mut self.names);
-        let bytes = text.capacity() + parts.capacity() * size_of::<Span>();
+        let bytes = output.text.capacity() + parts.capacity() * size_of::<Span>();
         if bytes <= SCRATCH_BYTES_MAX {
-            text.clear();
+            output.text.clear();
             parts.clear();
             // While a thread ends there is no place any more.
             let _ = SPARE.try_with(|spare| {
-                let other = spare.take().filter(|(other, ..)| other.capacity() > text.capacity());
-                spare.set(Some(other.unwrap_or((text, parts, names))));
+                let other = spare.take();
+                let other = other.filter(|(other, ..)| other.text.capacity() > output.text.capacity());
+                spare.set(Some(other.unwrap_or((output, parts, names))));
             });
         }
     }

@@ -5,7 +5,6 @@ use foldhash::{HashSet, HashSetExt};
 use crate::error::Error;
 
 use super::Span;
-use super::value::must_escape;
 
 /// So many names are compared with one another; more are put into a table.
 const NAMES_COMPARED_MAX: usize = 16;
@@ -32,20 +31,23 @@ impl Names {
         self.are_new = false;
     }
 
-    /// Takes the next name; true if it is known and nothing in it must be escaped.
-    pub(super) fn is_known(&mut self, name: &'static str) -> bool {
-        let is_known =
-            !self.are_new && self.texts.get(self.again).is_some_and(|text| std::ptr::eq(*text, name));
-        if is_known {
+    /// Takes the next name.
+    #[inline]
+    pub(super) fn take(&mut self, name: &'static str) {
+        if !self.are_new && self.texts.get(self.again).is_some_and(|text| std::ptr::eq(*text, name)) {
             self.again += 1;
         } else {
-            if !self.are_new {
-                self.texts.truncate(self.again);
-                self.are_new = true;
-            }
-            self.texts.push(name);
+            self.take_new(name);
         }
-        is_known
+    }
+
+    #[cold]
+    fn take_new(&mut self, name: &'static str) {
+        if !self.are_new {
+            self.texts.truncate(self.again);
+            self.are_new = true;
+        }
+        self.texts.push(name);
     }
 
     /// Checks the names that have been taken and written.
@@ -56,9 +58,6 @@ impl Names {
         }
         check_names(text, parts)?;
         self.are_new = false;
-        if self.texts.iter().any(|text| must_escape(text.as_bytes())) {
-            self.texts.clear();
-        }
         Ok(())
     }
 }

@@ -7,6 +7,8 @@ use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 use crate::json::marks;
 use crate::value::VALUE_NAME;
 
+use super::output::Output;
+
 /// Writes a text as JSON. Most have nothing to escape.
 pub(super) fn write_text(json: &mut Vec<u8>, text: &str) -> Result<(), serde_json::Error> {
     if must_escape(text.as_bytes()) {
@@ -40,7 +42,7 @@ pub(super) fn must_escape(text: &[u8]) -> bool {
 /// Writes one value, and notes if it is of a type whose every value is allowed. Structs, sequences, texts and booleans, of
 /// which most values are made, are written here; maps, tuples, variants and numbers by serde_json, with whatever is in them.
 pub(super) struct Value<'a, 'b> {
-    text: &'b mut Vec<u8>,
+    output: &'b mut Output,
     /// What writes into that, if it is something with parts that is left to it.
     json: &'a mut Option<serde_json::Serializer<&'b mut Vec<u8>>>,
     is_checked: &'a mut bool,
@@ -48,44 +50,45 @@ pub(super) struct Value<'a, 'b> {
 
 impl<'a, 'b> Value<'a, 'b> {
     pub(super) fn new(
-        text: &'b mut Vec<u8>,
+        output: &'b mut Output,
         json: &'a mut Option<serde_json::Serializer<&'b mut Vec<u8>>>,
         is_checked: &'a mut bool,
     ) -> Self {
-        Self { text, json, is_checked }
+        Self { output, json, is_checked }
     }
 
     fn json(self) -> Json<'a, 'b> {
-        self.json.insert(serde_json::Serializer::new(self.text))
+        self.json.insert(serde_json::Serializer::new(&mut self.output.text))
     }
 }
 
 /// The members of an object or the items of an array, one after the other.
 pub(super) struct Parts<'b> {
-    text: &'b mut Vec<u8>,
-    is_first: bool,
+    output: &'b mut Output,
+    /// What stands before the next: what the whole begins with, and then a comma.
+    before: u8,
     end: u8,
 }
 
 impl<'b> Parts<'b> {
-    fn begin(text: &'b mut Vec<u8>, begin: u8, end: u8) -> Self {
-        text.push(begin);
-        Self { text, is_first: true, end }
+    fn new(output: &'b mut Output, begin: u8, end: u8) -> Self {
+        Self { output, before: begin, end }
     }
 
-    fn part<T: Serialize + ?Sized>(
+    fn member<T: Serialize + ?Sized>(
         &mut self,
-        name: Option<&str>,
+        name: &'static str,
         value: &T,
     ) -> Result<(), serde_json::Error> {
-        if !std::mem::replace(&mut self.is_first, false) {
-            self.text.push(b',');
+        self.output.name(std::mem::replace(&mut self.before, b','), name)?;
+        value.serialize(Value::new(self.output, &mut None, &mut false))
+    }
+
+    fn end(self) {
+        if self.before != b',' {
+            self.output.text.push(self.before);
         }
-        if let Some(name) = name {
-            write_text(self.text, name)?;
-            self.text.push(b':');
-        }
-        value.serialize(Value::new(self.text, &mut None, &mut false))
+        self.output.text.push(self.end);
     }
 }
 
@@ -94,11 +97,12 @@ impl SerializeSeq for Parts<'_> {
     type Error = serde_json::Error;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), serde_json::Error> {
-        self.part(None, item)
+        self.output.text.push(std::mem::replace(&mut self.before, b','));
+        item.serialize(Value::new(self.output, &mut None, &mut false))
     }
 
     fn end(self) -> Result<(), serde_json::Error> {
-        self.text.push(self.end);
+        Parts::end(self);
         Ok(())
     }
 }
@@ -119,14 +123,17 @@ impl SerializeStruct for Members<'_, '_> {
         value: &T,
     ) -> Result<(), serde_json::Error> {
         match self {
-            Self::Own(parts) => parts.part(Some(name), value),
+            Self::Own(parts) => parts.member(name, value),
             Self::Json(json) => json.serialize_field(name, value),
         }
     }
 
     fn end(self) -> Result<(), serde_json::Error> {
         match self {
-            Self::Own(parts) => SerializeSeq::end(parts),
+            Self::Own(parts) => {
+                parts.end();
+                Ok(())
+            }
             Self::Json(json) => SerializeStruct::end(json),
         }
     }
@@ -139,6 +146,15 @@ macro_rules! ok {
     ($ok:ty) => {
         $ok
     };
+}
+
+/// What is no more than its text needs no place for who writes it.
+macro_rules! write {
+    ($($method:ident($type:ty);)*) => {$(
+        fn $method(self, value: $type) -> Result<(), serde_json::Error> {
+            serde_json::Serializer::new(&mut self.output.text).$method(value)
+        }
+    )*};
 }
 
 macro_rules! forward {
@@ -171,11 +187,11 @@ impl<'a, 'b> Serializer for Value<'a, 'b> {
         if name.starts_with('$') {
             return Ok(Members::Json(self.json().serialize_struct(name, length)?));
         }
-        Ok(Members::Own(Parts::begin(self.text, b'{', b'}')))
+        Ok(Members::Own(Parts::new(self.output, b'{', b'}')))
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'b>, serde_json::Error> {
-        Ok(Parts::begin(self.text, b'[', b']'))
+        Ok(Parts::new(self.output, b'[', b']'))
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), serde_json::Error> {
@@ -201,11 +217,11 @@ impl<'a, 'b> Serializer for Value<'a, 'b> {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), serde_json::Error> {
-        write_text(self.text, value)
+        write_text(&mut self.output.text, value)
     }
 
     fn serialize_bool(self, value: bool) -> Result<(), serde_json::Error> {
-        self.text.extend_from_slice(if value { b"true" } else { b"false" });
+        self.output.text.extend_from_slice(if value { b"true" } else { b"false" });
         Ok(())
     }
 
@@ -213,11 +229,13 @@ impl<'a, 'b> Serializer for Value<'a, 'b> {
         self.json().collect_str(value)
     }
 
+    write! {
+        serialize_i8(i8); serialize_i16(i16); serialize_i32(i32); serialize_i64(i64); serialize_i128(i128);
+        serialize_u8(u8); serialize_u16(u16); serialize_u32(u32); serialize_u64(u64); serialize_u128(u128);
+        serialize_f32(f32); serialize_f64(f64); serialize_char(char);
+    }
+
     forward! {
-        serialize_i8(value: i8); serialize_i16(value: i16); serialize_i32(value: i32);
-        serialize_i64(value: i64); serialize_i128(value: i128); serialize_u8(value: u8); serialize_u16(value: u16);
-        serialize_u32(value: u32); serialize_u64(value: u64); serialize_u128(value: u128); serialize_f32(value: f32);
-        serialize_f64(value: f64); serialize_char(value: char);
         serialize_bytes(value: &[u8]); serialize_none(); serialize_unit(); serialize_unit_struct(name: &'static str);
         serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
         serialize_tuple(length: usize) -> Self::SerializeTuple;

@@ -1,0 +1,137 @@
+//! The text that is written, and the names in it. A program has few names, and writes each of them at every get.
+
+use serde::ser::Serializer;
+
+use super::value::{must_escape, write_plain};
+
+/// How many names are kept as they are written; each has one place, which another may take from it.
+const NAMES_KEPT: usize = 1 << PLACE_BITS;
+const PLACE_BITS: u32 = 7;
+/// A name with what stands around it is kept if it is no longer: what has one length is copied at once.
+const KEPT_BYTES: usize = 32;
+
+/// A text, and the names that were written to it or to those before it.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    pub(super) text: Vec<u8>,
+    names: KeptNames,
+}
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self { text: Vec::new(), names: KeptNames::new() }
+    }
+
+    /// Writes what stands before a member (a comma, or the beginning of the object), its name and a colon.
+    #[inline]
+    pub(super) fn name(&mut self, before: u8, name: &'static str) -> Result<(), serde_json::Error> {
+        if let Some(kept) = self.names.place(name)
+            && std::ptr::eq(kept.name, name)
+        {
+            let start = self.text.len();
+            self.text.extend_from_slice(&kept.written);
+            self.text[start] = before;
+            self.text.truncate(start + kept.length);
+            return Ok(());
+        }
+        self.new_name(before, name)
+    }
+
+    #[cold]
+    fn new_name(&mut self, before: u8, name: &'static str) -> Result<(), serde_json::Error> {
+        self.text.push(before);
+        if must_escape(name.as_bytes()) {
+            serde_json::Serializer::new(&mut self.text).serialize_str(name)?;
+        } else {
+            write_plain(&mut self.text, name);
+            if let Some(kept) = self.names.place(name) {
+                kept.keep(name);
+            }
+        }
+        self.text.push(b':');
+        Ok(())
+    }
+}
+
+/// By default none, which are not worth a place.
+#[derive(Debug, Default)]
+struct KeptNames(Vec<Kept>);
+
+/// A name with nothing to escape.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    /// As the program has it: where it lies says which it is.
+    name: &'static str,
+    /// A byte for what stands before, the name in quotation marks, a colon, and something to fill the rest.
+    written: [u8; KEPT_BYTES],
+    length: usize,
+}
+
+impl KeptNames {
+    fn new() -> Self {
+        let mut empty = Kept { name: "", written: [0; KEPT_BYTES], length: 0 };
+        empty.keep("");
+        Self(vec![empty; NAMES_KEPT])
+    }
+
+    /// Where a name is, if it is kept. Names of one struct often lie side by side, and one may begin like another.
+    #[inline]
+    fn place(&mut self, name: &'static str) -> Option<&mut Kept> {
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mark = (name.as_ptr().addr() as u64).wrapping_add((name.len() as u64) << 32);
+        self.0.get_mut((mark.wrapping_mul(SPREAD) >> (u64::BITS - PLACE_BITS)) as usize)
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, name: &'static str) {
+        let length = name.len() + 4;
+        let Some([_, begin, rest @ ..]) = self.written.get_mut(..length) else { return };
+        *begin = b'"';
+        let (text, end) = rest.split_at_mut(name.len());
+        text.copy_from_slice(name.as_bytes());
+        end.copy_from_slice(b"\":");
+        (self.name, self.length) = (name, length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaked(name: &str) -> &'static str {
+        Box::leak(name.to_owned().into_boxed_str())
+    }
+
+    #[test]
+    fn names_are_written_the_same_each_time_whatever_takes_their_place() {
+        let of_length = |length: usize| leaked(&"x".repeat(length));
+        let mut names: Vec<&'static str> = ["", "a", "b\"c", "d\\", "\u{1}", "é"].map(leaked).to_vec();
+        names.extend((26..32).map(of_length));
+        // Many that lie where others begin: some of them have one place.
+        for _ in 0..20 {
+            let longest = of_length(28);
+            names.extend((0..28).map(|length| &longest[..length]));
+        }
+        // More than there are places for.
+        names.extend((0..3 * NAMES_KEPT).map(|number| leaked(&number.to_string())));
+        let mut output = Output::new();
+        for round in 0..3 {
+            for (number, name) in names.iter().enumerate() {
+                let before = if number % 2 == 0 { b',' } else { b'{' };
+                // Each twice: once the place may be another's, once it is its own.
+                for _ in 0..2 {
+                    output.text.clear();
+                    output.text.extend_from_slice(b"before");
+                    output.name(before, name).expect("a name");
+                    let expected = format!(
+                        "before{}{}:",
+                        char::from(before),
+                        serde_json::to_string(name).expect("JSON")
+                    );
+                    assert_eq!(String::from_utf8_lossy(&output.text), expected, "in round {round}");
+                }
+            }
+        }
+    }
+}
