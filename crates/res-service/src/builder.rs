@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Nats};
 use crate::error::{BoxError, Error};
 use crate::jitter;
 use crate::lease::{AnyLease, Everything, Lease};
@@ -304,7 +304,7 @@ impl Builder {
     /// [`StartError::Declaration`] when something in the declaration is wrong, which is noticed before anything is
     /// subscribed to; [`StartError::Nats`] when the connection does not take the subscriptions.
     pub async fn start(self, client: async_nats::Client) -> Result<Service, StartError> {
-        self.start_on(Connection::Nats(client)).await
+        self.start_on(Connection::Nats(Box::new(Nats::new(client)))).await
     }
 
     pub(crate) async fn start_on(self, connection: Connection) -> Result<Service, StartError> {
@@ -327,7 +327,8 @@ impl Builder {
         let mut shards = 0;
         for (number, resource) in self.resources.into_iter().enumerate() {
             let definition =
-                resource.define(self.access.as_ref(), &self.layers, self.observer.as_ref()).map_err(wrong)?;
+                resource.define(number, self.access.as_ref(), &self.layers, self.observer.as_ref());
+            let definition = definition.map_err(wrong)?;
             trie.insert(&definition.pattern, number).map_err(|taken: usize| {
                 let taken: &Arc<crate::resource::Definition> = &definitions[taken];
                 wrong(format!(

@@ -1,28 +1,33 @@
 //! The connection to NATS, as much of it as the library uses. In the library's own tests a simulated network can take
 //! its place, so that thousands of histories with failures run in virtual time and each can be run again.
 
-use std::cell::Cell;
+use std::future::poll_fn;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::message::OutboundMessage;
-use async_nats::subject::ToSubject;
-use async_nats::{Client, HeaderMap, Message, Request, Subject, Subscriber};
+use async_nats::{Client, HeaderMap, Message, Request, Subscriber};
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, SinkExt, StreamExt};
 use tokio::task::unconstrained;
 
 use crate::error::BoxError;
 #[cfg(test)]
 use crate::simulation::network::{SimulatedConnection, SimulatedSubscription};
 
-/// A connection to a broker; clones share it.
-#[derive(Clone)]
+/// A connection to a broker.
 pub(crate) enum Connection {
-    Nats(Client),
+    Nats(Box<Nats>),
     #[cfg(test)]
     Simulated(SimulatedConnection),
+}
+
+/// The client, once more for what is published without waiting: it asks for room before it takes a message.
+pub(crate) struct Nats {
+    client: Client,
+    immediate: Mutex<Client>,
 }
 
 /// What became of a message that was to be sent without waiting.
@@ -44,15 +49,7 @@ impl Connection {
     /// Publishes if the connection's buffer has room.
     pub(crate) fn publish_now(&self, message: OutboundMessage) -> Sent {
         match self {
-            Self::Nats(_) => {
-                // There is room or there is none, however much the task that asks has done already. Who finds none leaves the
-                // queue. The copy shares all but headers, which only messages of a trace have.
-                match unconstrained(self.publish(message.clone())).now_or_never() {
-                    Some(Ok(())) => Sent::Done,
-                    Some(Err(error)) => Sent::Failed(error),
-                    None => Sent::NoRoom(message),
-                }
-            }
+            Self::Nats(nats) => nats.publish_now(message),
             #[cfg(test)]
             Self::Simulated(connection) => {
                 connection.publish(message.subject, None, message.headers, message.payload);
@@ -63,12 +60,12 @@ impl Connection {
 
     pub(crate) async fn publish(&self, message: OutboundMessage) -> Result<(), BoxError> {
         match self {
-            Self::Nats(client) => match message {
+            Self::Nats(nats) => match message {
                 OutboundMessage { subject, payload, headers: None, .. } => {
-                    Ok(client.publish(Whole::new(subject), payload).await?)
+                    Ok(nats.client.publish(subject, payload).await?)
                 }
                 OutboundMessage { subject, payload, headers: Some(headers), .. } => {
-                    Ok(client.publish_with_headers(subject, headers, payload).await?)
+                    Ok(nats.client.publish_with_headers(subject, headers, payload).await?)
                 }
             },
             #[cfg(test)]
@@ -88,12 +85,12 @@ impl Connection {
         time_max: Duration,
     ) -> Result<Message, BoxError> {
         match self {
-            Self::Nats(client) => {
+            Self::Nats(nats) => {
                 let mut request = Request::new().payload(payload).timeout(Some(time_max));
                 if let Some(headers) = headers {
                     request = request.headers(headers);
                 }
-                Ok(client.send_request(subject, request).await?)
+                Ok(nats.client.send_request(subject, request).await?)
             }
             #[cfg(test)]
             Self::Simulated(connection) => {
@@ -104,7 +101,7 @@ impl Connection {
 
     pub(crate) async fn subscribe(&self, subject: String) -> Result<Subscription, BoxError> {
         match self {
-            Self::Nats(client) => Ok(Subscription::Nats(client.subscribe(subject).await?)),
+            Self::Nats(nats) => Ok(Subscription::Nats(nats.client.subscribe(subject).await?)),
             #[cfg(test)]
             Self::Simulated(connection) => Ok(Subscription::Simulated(connection.subscribe(&subject, None))),
         }
@@ -117,7 +114,7 @@ impl Connection {
         queue: String,
     ) -> Result<Subscription, BoxError> {
         match self {
-            Self::Nats(client) => Ok(Subscription::Nats(client.queue_subscribe(subject, queue).await?)),
+            Self::Nats(nats) => Ok(Subscription::Nats(nats.client.queue_subscribe(subject, queue).await?)),
             #[cfg(test)]
             Self::Simulated(connection) => {
                 Ok(Subscription::Simulated(connection.subscribe(&subject, Some(queue))))
@@ -127,7 +124,7 @@ impl Connection {
 
     pub(crate) fn new_inbox(&self) -> String {
         match self {
-            Self::Nats(client) => client.new_inbox(),
+            Self::Nats(nats) => nats.client.new_inbox(),
             #[cfg(test)]
             Self::Simulated(connection) => connection.new_inbox(),
         }
@@ -136,7 +133,7 @@ impl Connection {
     /// How many bytes a message may have.
     pub(crate) fn max_payload(&self) -> usize {
         match self {
-            Self::Nats(client) => client.max_payload(),
+            Self::Nats(nats) => nats.client.max_payload(),
             #[cfg(test)]
             Self::Simulated(_) => 1024 * 1024,
         }
@@ -144,7 +141,7 @@ impl Connection {
 
     pub(crate) fn is_connected(&self) -> bool {
         match self {
-            Self::Nats(client) => client.connection_state() == State::Connected,
+            Self::Nats(nats) => nats.client.connection_state() == State::Connected,
             #[cfg(test)]
             Self::Simulated(connection) => connection.is_connected(),
         }
@@ -153,26 +150,38 @@ impl Connection {
     /// How often the connection has been made: once at first, and once more each time it came back.
     pub(crate) fn connects(&self) -> u64 {
         match self {
-            Self::Nats(client) => client.statistics().connects.load(Ordering::Relaxed),
+            Self::Nats(nats) => nats.client.statistics().connects.load(Ordering::Relaxed),
             #[cfg(test)]
             Self::Simulated(connection) => connection.connects(),
         }
     }
 }
 
-/// A subject that is given away and not copied when it is asked for: once.
-struct Whole(Cell<Option<Subject>>);
-
-impl Whole {
-    fn new(subject: Subject) -> Self {
-        Self(Cell::new(Some(subject)))
+impl Nats {
+    pub(crate) fn new(client: Client) -> Self {
+        let immediate = Mutex::new(client.clone());
+        Self { client, immediate }
     }
-}
 
-impl ToSubject for Whole {
-    fn to_subject(&self) -> Subject {
-        // The client refuses to publish on an empty one.
-        self.0.take().unwrap_or_else(|| Subject::from_static(""))
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn publish_now(&self, message: OutboundMessage) -> Sent {
+        let mut immediate = self.immediate.lock().unwrap_or_else(PoisonError::into_inner);
+        // There is room or there is none, however much the task that asks has done already.
+        let room = unconstrained(poll_fn(|context| immediate.poll_ready_unpin(context))).now_or_never();
+        match room {
+            Some(Ok(())) => immediate
+                .start_send_unpin(message)
+                .map_or_else(|error| Sent::Failed(error.into()), |()| Sent::Done),
+            Some(Err(error)) => Sent::Failed(error.into()),
+            None => {
+                // It would keep its place in the queue, and others who wait would miss what comes free.
+                *immediate = self.client.clone();
+                Sent::NoRoom(message)
+            }
+        }
     }
 }
 

@@ -167,15 +167,15 @@ fn target<'s>(
     start: usize,
     end: usize,
     reply: &Subject,
-) -> Result<(&'s Definition, Target), Option<Rest>> {
+) -> Result<(&'s Arc<Definition>, Target), Option<Rest>> {
     let name = &message.subject.as_str()[start..end];
     let Some(definition) = service.find(name) else {
         return Err(service.refuse(reply.clone(), &Error::NOT_FOUND, name));
     };
     let headers = message.headers.take().map(Arc::new);
-    let (service, of_target, subject) = (service.clone(), Arc::clone(definition), message.subject.clone());
+    let (service, subject) = (service.clone(), message.subject.clone());
     let target =
-        Target { service, definition: of_target, subject, name_start: start, name_end: end, headers };
+        Target { service, definition: definition.number, subject, name_start: start, name_end: end, headers };
     Ok((definition, target))
 }
 
@@ -200,8 +200,7 @@ fn call(service: &Service, mut message: Message, reply: Subject, received: Insta
         }
     };
     let (subject, payload) = (message.subject, message.payload);
-    let in_order =
-        target.definition.calls_in_order.then(|| Route::new(Arc::clone(&target.definition), target.name()));
+    let in_order = definition.calls_in_order.then(|| Route::new(Arc::clone(definition), target.name()));
     let mut asked = Asked { subject, is_http: false, name_end: end, slot };
     let rest = match Call::parse(target, payload) {
         Ok(request) => {

@@ -4,6 +4,7 @@
 //! never used twice: whatever was begun in one term may be finished only in that term.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub(crate) struct Ownership {
     wanted: Mutex<BTreeSet<String>>,
     of_names: Vec<String>,
     table: RwLock<Table>,
+    /// How often the table was opened for writing: while it is the same, so is the table.
+    writes: AtomicU64,
     version: Watched<u64>,
     /// Woken to ask the lease for a round at once.
     pub(crate) round_wanted: Notify,
@@ -59,6 +62,15 @@ struct Held {
     epoch: u64,
     valid_until: Instant,
     ready: bool,
+}
+
+/// A term of a key that was ready to be served, and what tells without the table that it still lasts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ready {
+    pub(crate) term: Term,
+    /// When it ends if nothing happens; it may have been prolonged since.
+    valid_until: Option<Instant>,
+    writes: u64,
 }
 
 /// One step in the life of a key here.
@@ -90,6 +102,7 @@ impl Ownership {
             wanted: Mutex::default(),
             of_names,
             table: RwLock::default(),
+            writes: AtomicU64::new(0),
             version: Watched::new(0),
             round_wanted: Notify::new(),
         }
@@ -124,11 +137,24 @@ impl Ownership {
     }
 
     /// The term of a key that is owned here and ready to be served.
-    pub(crate) fn ready_term(&self, key: &str, now: Instant) -> Option<Term> {
-        match self.read().held.get(key) {
-            Some(held) => (held.ready && now < held.valid_until).then_some(held.term),
-            None => self.everything.then_some(TERM_OF_EVERYTHING),
+    pub(crate) fn ready_term(&self, key: &str, now: Instant) -> Option<Ready> {
+        let table = self.read();
+        let writes = self.writes.load(Ordering::Acquire);
+        match table.held.get(key) {
+            Some(held) => (held.ready && now < held.valid_until).then_some(Ready {
+                term: held.term,
+                valid_until: Some(held.valid_until),
+                writes,
+            }),
+            None => self.everything.then_some(Ready { term: TERM_OF_EVERYTHING, valid_until: None, writes }),
         }
+    }
+
+    /// Whether the term that was found ready still lasts.
+    pub(crate) fn still_lasts(&self, key: &str, ready: &Ready) -> bool {
+        let is_written = self.writes.load(Ordering::Acquire) != ready.writes;
+        let is_over = || ready.valid_until.is_some_and(|end| Instant::now() >= end);
+        if is_written || is_over() { self.lasts(key, ready.term) } else { true }
     }
 
     /// Whether that same term still lasts: asked before everything that is published for a key.
@@ -289,7 +315,10 @@ impl Ownership {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
-        self.table.write().unwrap_or_else(PoisonError::into_inner)
+        let table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        // Before anything is written: who sees the number of before has seen the table of before.
+        self.writes.fetch_add(1, Ordering::AcqRel);
+        table
     }
 }
 

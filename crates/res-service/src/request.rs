@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::pattern::part_of;
-use crate::resource::Definition;
 use crate::service::Service;
 use crate::strict;
 use crate::trace::TraceContext;
@@ -24,7 +23,8 @@ mod payload;
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) service: Service,
-    pub(crate) definition: Arc<Definition>,
+    /// The number of the resource's definition.
+    pub(crate) definition: usize,
     pub(crate) subject: Subject,
     pub(crate) name_start: usize,
     pub(crate) name_end: usize,
@@ -37,11 +37,9 @@ impl Target {
     }
 
     fn parameter<T: FromStr>(&self, tag: &str) -> Result<T, Error> {
-        let Some(index) = self.definition.pattern.tag_index(tag) else {
-            return Err(Error::internal(format!(
-                "the pattern {:?} has no tag ${tag}",
-                self.definition.pattern.text
-            )));
+        let pattern = &self.service.definition(self.definition).pattern;
+        let Some(index) = pattern.tag_index(tag) else {
+            return Err(Error::internal(format!("the pattern {:?} has no tag ${tag}", pattern.text)));
         };
         part_of(self.name(), index).and_then(|text| text.parse().ok()).ok_or(Error::NOT_FOUND)
     }

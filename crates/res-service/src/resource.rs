@@ -222,6 +222,7 @@ impl Resource {
     /// Checks everything that can be wrong in the declaration.
     pub(crate) fn define(
         self,
+        number: usize,
         service_access: Option<&Handler<Access, Grant>>,
         service_layers: &Layers,
         observer: Option<&Observer>,
@@ -275,6 +276,7 @@ impl Resource {
             rule => rule,
         };
         Ok(Definition {
+            number,
             get: self
                 .get
                 .map(|handler| observed(traced(layers.around(handler)), observer, &self.pattern, None)),
@@ -292,6 +294,8 @@ impl Resource {
 
 /// A checked [`Resource`].
 pub(crate) struct Definition {
+    /// Its place among the definitions of the service.
+    pub(crate) number: usize,
     pub(crate) pattern: Pattern,
     pub(crate) get: Option<Handler<Get, Snapshot>>,
     pub(crate) access: AccessRule,
@@ -414,7 +418,7 @@ mod tests {
     use super::*;
 
     fn refused(resource: Resource) -> String {
-        resource.define(None, &Layers::default(), None).expect_err("a wrong declaration is refused")
+        resource.define(0, None, &Layers::default(), None).expect_err("a wrong declaration is refused")
     }
 
     #[test]
@@ -444,7 +448,7 @@ mod tests {
     fn keys_groups_and_resets_follow_from_the_owner() {
         let section = Resource::new("event.$event.section.$section")
             .owned_by("event.$event")
-            .define(None, &Layers::default(), None)
+            .define(0, None, &Layers::default(), None)
             .expect("valid");
         let name = "tickets.event.evt_1.section.s1";
         assert_eq!(section.key(name).as_deref(), Some("event.evt_1"));
@@ -458,7 +462,7 @@ mod tests {
 
         let order = Resource::new("order.$id")
             .owned_by_name(16)
-            .define(None, &Layers::default(), None)
+            .define(0, None, &Layers::default(), None)
             .expect("valid");
         let key = order.key("tickets.order.o1").expect("owned");
         assert_eq!(order.reset_pattern("tickets", &key).as_deref(), Some("tickets.order.*"));

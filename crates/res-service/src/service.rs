@@ -171,7 +171,7 @@ impl Service {
     /// The NATS connection.
     pub fn client(&self) -> &Client {
         match &self.inner.parts.connection {
-            Connection::Nats(client) => client,
+            Connection::Nats(nats) => nats.client(),
             #[cfg(test)]
             Connection::Simulated(_) => unreachable!("a simulated service has no client"),
         }
@@ -387,6 +387,11 @@ impl Service {
         let rest =
             if rest.is_empty() { rest } else { rest.strip_prefix('.').filter(|rest| !rest.is_empty())? };
         self.inner.parts.trie.find(rest).map(|number| &self.inner.parts.definitions[number])
+    }
+
+    /// The definition of this number.
+    pub(crate) fn definition(&self, number: usize) -> &Arc<Definition> {
+        &self.inner.parts.definitions[number]
     }
 
     pub(crate) fn own_name<'a>(&self, resource_id: &'a str) -> Result<&'a str, Error> {

@@ -114,7 +114,7 @@ fn begin_read(
     let (subject, headers) = asked.unwrap_or_else(|| (["get.", &*route.name].concat().into(), None));
     let name_start = "get.".len();
     let name_end = subject.as_str().len();
-    let definition = Arc::clone(&route.definition);
+    let definition = route.definition.number;
     let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
     let span = tracing::debug_span!("request", res.kind = "get", res.resource = %route.name);
     begin(service, span, || handler(Get { target, query }))

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::group::Swapped;
 use crate::handling::{Begun, Rest, guarded, keeping};
-use crate::ownership::Term;
+use crate::ownership::{Ready, Term};
 use crate::router::{GET_TIME_MAX, IncomingGet, find_owner, route_get};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
@@ -19,10 +19,10 @@ use super::{announce, begin_read, lasts, publish};
 /// Serves a get when its turn has come.
 pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
     let now = if get.has_waited { Instant::now() } else { get.received };
-    let term = match &get.route.key {
+    let ready = match &get.route.key {
         None => None,
         Some(key) => match service.ownership().ready_term(key, now) {
-            Some(term) => Some(term),
+            Some(ready) => Some(ready),
             None => {
                 tokio::spawn(find_owner(service.clone(), get));
                 return None;
@@ -34,28 +34,28 @@ pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
         let error = Error::internal("the get waited too long for those before it");
         return answer(service, get, Err(error));
     }
-    if let Some(term) = term {
+    if let Some(Ready { term, .. }) = ready {
         let evicted = service.groups().begin_get(service, &get.route, term);
         if !evicted.is_empty() {
             service.resets().given_up(evicted);
         }
     }
-    read(service, get, term)
+    read(service, get, ready)
 }
 
 /// Asks the handler and goes on with what it says.
-fn read(service: &Service, mut get: IncomingGet, term: Option<Term>) -> Option<Rest> {
+fn read(service: &Service, mut get: IncomingGet, ready: Option<Ready>) -> Option<Rest> {
     let headers = get.headers.take().map(Arc::new);
     let asked = get.subject.take().map(|subject| (subject, headers));
     match begin_read(service, &get.route, get.query.clone(), asked) {
-        Begun::Done(outcome) => conclude(service, get, term, outcome),
+        Begun::Done(outcome) => conclude(service, get, ready, outcome),
         Begun::Waiting(handled) => {
             let service = service.clone();
             let wait = async move {
                 let time_left = GET_TIME_MAX.saturating_sub(get.received.elapsed());
                 let time_max = time_left.min(service.limits().handler_time_max);
                 let outcome = guarded(&service, time_max, handled).await;
-                if let Some(rest) = conclude(&service, get, term, outcome) {
+                if let Some(rest) = conclude(&service, get, ready, outcome) {
                     rest.await;
                 }
             };
@@ -67,16 +67,17 @@ fn read(service: &Service, mut get: IncomingGet, term: Option<Term>) -> Option<R
 fn conclude(
     service: &Service,
     get: IncomingGet,
-    term: Option<Term>,
+    ready: Option<Ready>,
     outcome: Result<Snapshot, Error>,
 ) -> Option<Rest> {
-    let Some(term) = term else {
+    let (Some(ready), Some(key)) = (ready, get.route.key.as_deref()) else {
         return answer(service, get, outcome.and_then(|snapshot| snapshot.reply()));
     };
-    if !lasts(service, &get.route, term) {
+    if !service.ownership().still_lasts(key, &ready) {
         route_get(service, get);
         return None;
     }
+    let term = ready.term;
     let snapshot = match outcome {
         Ok(snapshot) => snapshot,
         Err(error) => {
