@@ -46,7 +46,7 @@ pub(crate) enum Subscription {
 }
 
 impl Connection {
-    /// Publishes if the connection's buffer has room.
+    /// Publishes if the connection's buffer has room. The subject must be one that NATS takes: nothing looks at it here.
     pub(crate) fn publish_now(&self, message: OutboundMessage) -> Sent {
         match self {
             Self::Nats(nats) => nats.publish_now(message),
@@ -171,17 +171,17 @@ impl Nats {
         let mut immediate = self.immediate.lock().unwrap_or_else(PoisonError::into_inner);
         // There is room or there is none, however much the task that asks has done already.
         let room = unconstrained(poll_fn(|context| immediate.poll_ready_unpin(context))).now_or_never();
-        match room {
-            Some(Ok(())) => immediate
-                .start_send_unpin(message)
-                .map_or_else(|error| Sent::Failed(error.into()), |()| Sent::Done),
+        let sent = match room {
+            Some(Ok(())) => match immediate.start_send_unpin(message) {
+                Ok(()) => return Sent::Done,
+                Err(error) => Sent::Failed(error.into()),
+            },
             Some(Err(error)) => Sent::Failed(error.into()),
-            None => {
-                // It would keep its place in the queue, and others who wait would miss what comes free.
-                *immediate = self.client.clone();
-                Sent::NoRoom(message)
-            }
-        }
+            None => Sent::NoRoom(message),
+        };
+        // It would keep what it has, a place in the queue or even room, and others who wait would miss that.
+        *immediate = self.client.clone();
+        sent
     }
 }
 

@@ -395,7 +395,10 @@ fn get(service: &Service, message: Message, reply: Subject, received: Instant) -
 /// A get that another replica has sent here. The NATS reply is for that replica; the gateway's is in a header.
 async fn forwarded(service: &Service, mut message: Message, acknowledgement: Subject, refuse: bool) {
     let mut headers = message.headers.take().unwrap_or_default();
-    let original = |name: &str| headers.get(name).map(|value| Subject::from(value.as_str().to_owned()));
+    // What is no subject would break the connection where it is published.
+    let original = |name: &str| {
+        headers.get(name).map(|value| Subject::from(value.as_str().to_owned())).filter(Subject::is_valid)
+    };
     let (reply, subject) = (original(REPLY_HEADER), original(SUBJECT_HEADER));
     headers = headers
         .iter()

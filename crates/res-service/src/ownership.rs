@@ -356,6 +356,29 @@ mod tests {
         assert!(!ownership.ready(&first[0]), "what the first term prepared does not count for the second");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_term_that_was_ready_lasts_until_its_end_which_may_be_put_off() {
+        let ownership = Ownership::new("a", false, TIME_TO_LIVE, Vec::new());
+        let mine = || vec![holding("k", "a", 1)];
+        let ready = || ownership.ready_term("k", Instant::now()).expect("it is ready");
+        let acquired = ownership.apply(Instant::now(), TIME_TO_LIVE, mine()).acquired;
+        assert!(ownership.ready_term("k", Instant::now()).is_none(), "it is being prepared");
+        assert!(ownership.ready(&acquired[0]));
+        let first = ready();
+        assert!(ownership.still_lasts("k", &first));
+        ownership.apply(Instant::now(), TIME_TO_LIVE, mine());
+        assert!(ownership.still_lasts("k", &first), "it was put off");
+        ownership.demote(&["k".to_owned()]);
+        assert!(!ownership.still_lasts("k", &first));
+
+        let again = ownership.apply(Instant::now(), TIME_TO_LIVE, mine()).acquired;
+        assert!(ownership.ready(&again[0]));
+        let second = ready();
+        assert!(!ownership.still_lasts("k", &first) && ownership.still_lasts("k", &second));
+        tokio::time::advance(TIME_TO_LIVE).await;
+        assert!(!ownership.still_lasts("k", &second), "it is over by itself");
+    }
+
     #[test]
     fn a_key_taken_by_another_is_lost_and_found_there() {
         let ownership = Ownership::new("a", false, TIME_TO_LIVE, Vec::new());

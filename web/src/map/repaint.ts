@@ -73,7 +73,7 @@ export class Repaint {
   }
 }
 
-/** The same places in boxes of which none lies on another. */
+/** All of these places, and what lies between some, in boxes of which none lies on another. */
 function joined(boxes: Box[]): Box[] {
   const apart: Box[] = []
   for (const box of boxes) {

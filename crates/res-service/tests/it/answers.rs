@@ -1,6 +1,7 @@
 //! Exactly one answer for each request, whatever becomes of its handler, and nothing in it that does not belong there.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -118,6 +119,23 @@ async fn t11_headers_of_a_request_mean_nothing_and_answers_have_none() {
         let plain = world.ask(subject, "{}").await;
         assert_eq!(serde_json::from_slice::<Value>(&answer.payload).unwrap(), plain, "{subject}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forwarded_get_whose_answer_could_go_nowhere_is_refused() {
+    let world = World::new().await;
+    let service = service(&world).await;
+    let to = format!("res.forward.test.{}", service.replica());
+    for (reply, answer) in [("", "refused"), ("a b", "refused"), ("a b c", "refused"), ("a", "taken")] {
+        let mut headers = HeaderMap::new();
+        headers.insert("Res-Reply", reply);
+        headers.insert("Res-Subject", "get.test.x");
+        let acknowledgement =
+            world.client.request_with_headers(to.clone(), headers, "".into()).await.unwrap();
+        assert_eq!(acknowledgement.payload, answer, "{reply:?}");
+    }
+    service.barrier().await.unwrap();
+    assert_eq!(service.client().statistics().connects.load(Ordering::Relaxed), 1, "the connection was lost");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -69,8 +69,7 @@ impl Clone for Held {
 impl Scratch {
     /// Empty buffers.
     pub(super) fn take() -> Self {
-        let (output, parts, mut names) =
-            SPARE.take().unwrap_or_else(|| (Output::new(), Vec::new(), Names::default()));
+        let (output, parts, mut names) = SPARE.take().unwrap_or_default();
         names.begin();
         Self { output, parts, names }
     }
@@ -82,7 +81,7 @@ impl Drop for Scratch {
         let names = std::mem::take(&mut self.names);
         let bytes = output.text.capacity() + parts.capacity() * size_of::<Span>();
         if bytes <= SCRATCH_BYTES_MAX {
-            output.text.clear();
+            output.clear();
             parts.clear();
             // While a thread ends there is no place any more.
             let _ = SPARE.try_with(|spare| {

@@ -10,7 +10,7 @@ const PLACE_BITS: u32 = 7;
 /// A name with what stands around it is kept if it is no longer: what has one length is copied at once.
 const KEPT_BYTES: usize = 32;
 
-/// A text, and the names that were written to it or to those before it.
+/// A text, and the names that were written to those before it: one that is not used again need not keep any.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pub(super) text: Vec<u8>,
@@ -18,8 +18,12 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new() -> Self {
-        Self { text: Vec::new(), names: KeptNames::new() }
+    /// Empties the text; names are kept from now on.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        if self.names.0.is_empty() {
+            self.names = KeptNames::new();
+        }
     }
 
     /// Writes what stands before a member (a comma, or the beginning of the object), its name and a colon.
@@ -53,7 +57,7 @@ impl Output {
     }
 }
 
-/// By default none, which are not worth a place.
+/// By default none.
 #[derive(Debug, Default)]
 struct KeptNames(Vec<Kept>);
 
@@ -115,12 +119,16 @@ mod tests {
         }
         // More than there are places for.
         names.extend((0..3 * NAMES_KEPT).map(|number| leaked(&number.to_string())));
-        let mut output = Output::new();
+        // The first text keeps none.
+        let mut output = Output::default();
         for round in 0..3 {
             for (number, name) in names.iter().enumerate() {
                 let before = if number % 2 == 0 { b',' } else { b'{' };
                 // Each twice: once the place may be another's, once it is its own.
                 for _ in 0..2 {
+                    if round > 0 {
+                        output.clear();
+                    }
                     output.text.clear();
                     output.text.extend_from_slice(b"before");
                     output.name(before, name).expect("a name");
