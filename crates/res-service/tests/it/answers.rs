@@ -124,12 +124,14 @@ async fn t11_headers_of_a_request_mean_nothing_and_answers_have_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forwarded_get_whose_answer_could_go_nowhere_is_refused() {
     let world = World::new().await;
-    let service = service(&world).await;
+    let owned = Resource::model("m.$n", |_: Get| async { Model::from_serialize(&json!({"a": 1})) });
+    let builder = Builder::new("test").resource(owned.owned_by_name(1));
+    let service = builder.start(world.connect().await).await.unwrap();
     let to = format!("res.forward.test.{}", service.replica());
     for (reply, answer) in [("", "refused"), ("a b", "refused"), ("a b c", "refused"), ("a", "taken")] {
         let mut headers = HeaderMap::new();
         headers.insert("Res-Reply", reply);
-        headers.insert("Res-Subject", "get.test.x");
+        headers.insert("Res-Subject", "get.test.m.1");
         let acknowledgement =
             world.client.request_with_headers(to.clone(), headers, "".into()).await.unwrap();
         assert_eq!(acknowledgement.payload, answer, "{reply:?}");
