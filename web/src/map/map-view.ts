@@ -114,8 +114,9 @@ export class MapView {
     this.repaint.addSeats(seats)
     if (since !== null) this.changedAt ??= since
     if (!this.isMotionReduced() && this.seatPixels >= SEATS_PIXELS_MIN) this.overlay.pulse(pulse)
-    // A lone change is drawn at once and is on the next picture; in a storm of them one drawing a frame is enough.
-    if (this.frame === 0 && performance.now() - this.drawnAt > FRAME_MILLISECONDS) this.drawFrame(performance.now())
+    // A lone change is drawn at once and is on the next picture; in a storm of them one drawing a frame is enough. A frame
+    // already asked for, as a pulse does all the time, is not waited for: on a busy machine it may be many frames late.
+    if (performance.now() - this.drawnAt > FRAME_MILLISECONDS) this.drawFrame(performance.now())
     else this.request()
   }
 
