@@ -14,7 +14,7 @@ use crate::value::refusal;
 
 use super::scanner;
 
-use self::held::{Held, Scratch};
+use self::held::{Buffers, Held, Scratch};
 use self::names::{Names, check_names};
 use self::output::Output;
 use self::value::Value;
@@ -53,7 +53,7 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn serialize<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Result<Self, Error> {
-        Self::write(kind, |Scratch { output, parts, names }| {
+        Self::write(kind, |Buffers { output, parts, names }| {
             match value.serialize(Top { kind, output, parts, names, before: b' ' }) {
                 Ok(()) if kind == Kind::Model => names.check(&output.text, parts),
                 Ok(()) => Ok(()),
@@ -70,7 +70,7 @@ impl Written {
 
     /// From a text that is known to be JSON.
     pub(super) fn copy(kind: Kind, json: &[u8]) -> Result<Self, Error> {
-        Self::write(kind, |Scratch { output, parts, .. }| {
+        Self::write(kind, |Buffers { output, parts, .. }| {
             let text = &mut output.text;
             let start = text.len();
             text.extend_from_slice(json);
@@ -78,14 +78,15 @@ impl Written {
         })
     }
 
-    fn write(kind: Kind, write: impl FnOnce(&mut Scratch) -> Result<(), Error>) -> Result<Self, Error> {
+    fn write(kind: Kind, write: impl FnOnce(&mut Buffers) -> Result<(), Error>) -> Result<Self, Error> {
         let mut scratch = Scratch::take();
-        scratch.output.text.extend_from_slice(kind.head());
-        write(&mut scratch)?;
-        if u32::try_from(scratch.output.text.len()).is_err() {
+        let buffers = &mut *scratch;
+        buffers.output.text.extend_from_slice(kind.head());
+        write(buffers)?;
+        if u32::try_from(buffers.output.text.len()).is_err() {
             return Err(Error::internal("a resource of more than 4 GiB cannot be sent"));
         }
-        scratch.output.text.extend_from_slice(TAIL);
+        buffers.output.text.extend_from_slice(TAIL);
         Ok(Self { kind, held: Held::Scratch(scratch) })
     }
 
@@ -132,11 +133,12 @@ pub(crate) fn write_between<T: Serialize + ?Sized>(
     tail: &[u8],
 ) -> Result<Bytes, Error> {
     let mut scratch = Scratch::take();
-    scratch.output.text.extend_from_slice(head);
-    value.serialize(Value::new(&mut scratch.output, &mut None, &mut false)).map_err(Error::internal)?;
-    scratch.output.text.extend_from_slice(tail);
+    let output = &mut scratch.output;
+    output.text.extend_from_slice(head);
+    value.serialize(Value::new(output, &mut None, &mut false)).map_err(Error::internal)?;
+    output.text.extend_from_slice(tail);
     // A buffer of just that length: one that is larger is a second allocation where it becomes shared.
-    Ok(Bytes::copy_from_slice(&scratch.output.text))
+    Ok(Bytes::copy_from_slice(&output.text))
 }
 
 /// A name as serde writes it.

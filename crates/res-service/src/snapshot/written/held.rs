@@ -1,6 +1,7 @@
 //! Where a written resource is: in a buffer that is used again, or kept for as long as it is remembered.
 
 use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
 
@@ -11,13 +12,10 @@ use super::output::Output;
 /// A buffer larger than this is not kept for the next resource.
 const SCRATCH_BYTES_MAX: usize = 256 * 1024;
 
-/// A [`Scratch`] that nobody uses.
-type Spare = (Output, Vec<Span>, Names);
-
 thread_local! {
     /// Most of what is written is what was remembered, and is not needed any more when that has been seen: the next one is
     /// written to the same place.
-    static SPARE: Cell<Option<Spare>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
 }
 
 #[derive(Debug)]
@@ -26,9 +24,12 @@ pub(super) enum Held {
     Kept { answer: Bytes, parts: Box<[Span]> },
 }
 
-/// Buffers that others use afterwards.
+/// Buffers that others use afterwards; only while this is dropped there are none.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(super) struct Scratch(Option<Box<Buffers>>);
+
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
     pub(super) output: Output,
     /// Of a model each key and its value, of a collection each item.
     pub(super) parts: Vec<Span>,
@@ -69,26 +70,45 @@ impl Clone for Held {
 impl Scratch {
     /// Empty buffers.
     pub(super) fn take() -> Self {
-        let (output, parts, mut names) = SPARE.take().unwrap_or_default();
-        names.begin();
-        Self { output, parts, names }
+        let mut buffers = SPARE.take().unwrap_or_default();
+        buffers.names.begin();
+        Self(Some(buffers))
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Buffers;
+
+    #[inline]
+    fn deref(&self) -> &Buffers {
+        self.0.as_deref().unwrap_or_else(|| unreachable!("it is dropped"))
+    }
+}
+
+impl DerefMut for Scratch {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Buffers {
+        self.0.as_deref_mut().unwrap_or_else(|| unreachable!("it is dropped"))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let (mut output, mut parts) = (std::mem::take(&mut self.output), std::mem::take(&mut self.parts));
-        let names = std::mem::take(&mut self.names);
-        let bytes = output.text.capacity() + parts.capacity() * size_of::<Span>();
-        if bytes <= SCRATCH_BYTES_MAX {
-            output.clear();
-            parts.clear();
-            // While a thread ends there is no place any more.
-            let _ = SPARE.try_with(|spare| {
-                let other = spare.take();
-                let other = other.filter(|(other, ..)| other.text.capacity() > output.text.capacity());
-                spare.set(Some(other.unwrap_or((output, parts, names))));
-            });
-        }
+        let Some(mut buffers) = self.0.take().filter(|buffers| buffers.bytes() <= SCRATCH_BYTES_MAX) else {
+            return;
+        };
+        buffers.output.clear();
+        buffers.parts.clear();
+        // While a thread ends there is no place any more.
+        let _ = SPARE.try_with(|spare| {
+            let other = spare.take().filter(|other| other.bytes() > buffers.bytes());
+            spare.set(Some(other.unwrap_or(buffers)));
+        });
+    }
+}
+
+impl Buffers {
+    fn bytes(&self) -> usize {
+        self.output.text.capacity() + self.parts.capacity() * size_of::<Span>()
     }
 }

@@ -4,9 +4,10 @@ use serde::ser::Serializer;
 
 use super::value::{must_escape, write_plain};
 
-/// How many names are kept as they are written; each has one place, which another may take from it.
-const NAMES_KEPT: usize = 1 << PLACE_BITS;
-const PLACE_BITS: u32 = 7;
+/// How many names are kept as they are written. Each has two places it can be in, and of three that have the same two one
+/// is not kept.
+const NAMES_KEPT: usize = 2 << PAIR_BITS;
+const PAIR_BITS: u32 = 6;
 /// A name with what stands around it is kept if it is no longer: what has one length is copied at once.
 const KEPT_BYTES: usize = 32;
 
@@ -29,9 +30,7 @@ impl Output {
     /// Writes what stands before a member (a comma, or the beginning of the object), its name and a colon.
     #[inline]
     pub(super) fn name(&mut self, before: u8, name: &'static str) -> Result<(), serde_json::Error> {
-        if let Some(kept) = self.names.place(name)
-            && std::ptr::eq(kept.name, name)
-        {
+        if let Some(kept) = self.names.find(name) {
             let start = self.text.len();
             self.text.extend_from_slice(&kept.written);
             self.text[start] = before;
@@ -48,9 +47,7 @@ impl Output {
             serde_json::Serializer::new(&mut self.text).serialize_str(name)?;
         } else {
             write_plain(&mut self.text, name);
-            if let Some(kept) = self.names.place(name) {
-                kept.keep(name);
-            }
+            self.names.keep(name);
         }
         self.text.push(b':');
         Ok(())
@@ -59,7 +56,7 @@ impl Output {
 
 /// By default none.
 #[derive(Debug, Default)]
-struct KeptNames(Vec<Kept>);
+struct KeptNames(Vec<[Kept; 2]>);
 
 /// A name with nothing to escape.
 #[derive(Debug, Clone, Copy)]
@@ -73,29 +70,41 @@ struct Kept {
 
 impl KeptNames {
     fn new() -> Self {
-        let mut empty = Kept { name: "", written: [0; KEPT_BYTES], length: 0 };
-        empty.keep("");
-        Self(vec![empty; NAMES_KEPT])
+        let Some(empty) = Kept::of("") else { return Self::default() };
+        Self(vec![[empty; 2]; NAMES_KEPT / 2])
     }
 
-    /// Where a name is, if it is kept. Names of one struct often lie side by side, and one may begin like another.
     #[inline]
-    fn place(&mut self, name: &'static str) -> Option<&mut Kept> {
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mark = (name.as_ptr().addr() as u64).wrapping_add((name.len() as u64) << 32);
-        self.0.get_mut((mark.wrapping_mul(SPREAD) >> (u64::BITS - PLACE_BITS)) as usize)
+    fn find(&self, name: &'static str) -> Option<&Kept> {
+        self.0.get(pair(name))?.iter().find(|kept| std::ptr::eq(kept.name, name))
+    }
+
+    /// Keeps a name in place of that of its pair which came first.
+    fn keep(&mut self, name: &'static str) {
+        if let (Some([later, first]), Some(kept)) = (self.0.get_mut(pair(name)), Kept::of(name)) {
+            *first = std::mem::replace(later, kept);
+        }
     }
 }
 
+/// Where a name is, if it is kept. Names of one struct often lie side by side, and one may begin like another.
+#[inline]
+fn pair(name: &'static str) -> usize {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mark = (name.as_ptr().addr() as u64).wrapping_add((name.len() as u64) << 32);
+    (mark.wrapping_mul(SPREAD) >> (u64::BITS - PAIR_BITS)) as usize
+}
+
 impl Kept {
-    fn keep(&mut self, name: &'static str) {
-        let length = name.len() + 4;
-        let Some([_, begin, rest @ ..]) = self.written.get_mut(..length) else { return };
+    /// `None` for a name that is too long.
+    fn of(name: &'static str) -> Option<Self> {
+        let (mut written, length) = ([0; KEPT_BYTES], name.len() + 4);
+        let [_, begin, rest @ ..] = written.get_mut(..length)? else { return None };
         *begin = b'"';
         let (text, end) = rest.split_at_mut(name.len());
         text.copy_from_slice(name.as_bytes());
         end.copy_from_slice(b"\":");
-        (self.name, self.length) = (name, length);
+        Some(Self { name, written, length })
     }
 }
 
