@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -188,10 +189,14 @@ impl Nats {
 impl Subscription {
     /// The next message; `None` when the subscription has ended.
     pub(crate) async fn next(&mut self) -> Option<Message> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
         match self {
-            Self::Nats(subscriber) => subscriber.next().await,
+            Self::Nats(subscriber) => subscriber.poll_next_unpin(context),
             #[cfg(test)]
-            Self::Simulated(subscription) => subscription.next().await,
+            Self::Simulated(subscription) => subscription.poll_next(context),
         }
     }
 

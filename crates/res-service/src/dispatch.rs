@@ -1,11 +1,12 @@
 //! From a NATS message to the handler it is for, and back.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::time::Instant;
 
 use async_nats::{Message, Subject};
-use bytes::Bytes;
 use futures::FutureExt;
 
 use crate::connection::Subscription;
@@ -14,21 +15,18 @@ use crate::group::{Job, Route};
 use crate::handling::{Begun, Rest, begin, guarded, keeping};
 use crate::in_flight::Slot;
 use crate::middleware::Request;
-use crate::ownership::Place;
 use crate::reply::{Grant, Reply};
 use crate::request::{Access, Auth, Call, Get, Target};
 use crate::resource::{AccessRule, Definition, Handler};
-use crate::router::subject_of_all;
-use crate::router::{
-    IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get, subject,
-};
+use crate::router::{IncomingGet, route_get, subject, subject_of_all};
 use crate::service::{OpenSubscription, Service};
 use crate::statistics::count;
-use crate::trace::{TraceContext, within};
+use crate::worker::begin_work;
 
 use self::last::take_last;
 pub(crate) use self::watch::watch;
 
+mod forwarded;
 mod last;
 mod watch;
 
@@ -81,36 +79,56 @@ pub(crate) async fn subscribe(service: &Service) -> Result<(), BoxError> {
     Ok(())
 }
 
+/// Why no more messages are taken at once.
+enum Pause {
+    /// Something must be waited for before the next.
+    Rest(Rest),
+    /// The service stops.
+    Stop,
+    /// The subscription has ended.
+    End,
+}
+
 /// Takes what comes in on one subscription. Nothing here waits for a handler.
 async fn serve(service: Service, kind: Kind, mut subscription: Subscription, open: Option<OpenSubscription>) {
     let stops_with_the_service = open.is_some();
     let stop = service.stopping().wait_for(|stopping| stopping && stops_with_the_service);
     tokio::pin!(stop);
     let mut taken: u64 = 0;
-    let mut received = Instant::now();
+    // What is there already came together with the first of it, or waited while that was begun.
+    let (mut received, mut has_waited) = (Instant::now(), false);
     loop {
-        // What is there already came together with the first of it, or waited while that was begun.
-        let message = match subscription.next().now_or_never() {
-            Some(message) => message,
-            None => {
-                let message = tokio::select! {
-                    biased;
-                    message = subscription.next() => message,
-                    () = &mut stop => break,
-                };
-                received = Instant::now();
-                message
+        let pause = poll_fn(|context| {
+            loop {
+                match subscription.poll_next(context) {
+                    Poll::Ready(Some(message)) => {
+                        if std::mem::take(&mut has_waited) {
+                            received = Instant::now();
+                        }
+                        taken += 1;
+                        if let Some(rest) = take(&service, kind, message, received) {
+                            return Poll::Ready(Pause::Rest(rest));
+                        }
+                        // The other way out is seen only when nothing waits here.
+                        if stops_with_the_service && service.is_stopping() {
+                            return Poll::Ready(Pause::Stop);
+                        }
+                    }
+                    Poll::Ready(None) => return Poll::Ready(Pause::End),
+                    Poll::Pending => {
+                        has_waited = true;
+                        return stop.as_mut().poll(context).map(|()| Pause::Stop);
+                    }
+                }
             }
-        };
-        let Some(message) = message else { return };
-        taken += 1;
-        if let Some(rest) = take(&service, kind, message, received) {
-            rest.await;
-            received = Instant::now();
-        }
-        // The other way out is seen only when nothing waits here.
-        if stops_with_the_service && service.is_stopping() {
-            break;
+        });
+        match pause.await {
+            Pause::Rest(rest) => {
+                rest.await;
+                has_waited = true;
+            }
+            Pause::Stop => break,
+            Pause::End => return,
         }
     }
     if !take_last(&service, kind, &mut subscription, taken).await && subscription.drain().await.is_ok() {
@@ -147,11 +165,14 @@ fn take(service: &Service, kind: Kind, mut message: Message, received: Instant) 
         }
         Kind::Forward | Kind::ForwardToAll => {
             let service = service.clone();
-            Some(async move { forwarded(&service, message, reply, kind == Kind::Forward).await }.boxed())
+            Some(async move { forwarded::get(&service, message, reply, kind == Kind::Forward).await }.boxed())
         }
         Kind::Refresh | Kind::RefreshToAll => {
             let service = service.clone();
-            Some(async move { refresh(&service, &message, reply, kind == Kind::Refresh).await }.boxed())
+            Some(
+                async move { forwarded::refresh(&service, &message, reply, kind == Kind::Refresh).await }
+                    .boxed(),
+            )
         }
         Kind::Query => {
             count(&statistics.query_requests);
@@ -369,81 +390,53 @@ fn access(service: &Service, mut message: Message, reply: Subject, received: Ins
 }
 
 fn get(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
-    let name = message.subject.as_str().get("get.".len()..).unwrap_or("");
-    let Some(route) = service.route(name) else {
-        return service.refuse(reply, &Error::NOT_FOUND, name);
-    };
-    let query = match Get::parse_query(&message.payload) {
+    let Message { subject, payload, headers, .. } = message;
+    let name = subject.as_str().get("get.".len()..).unwrap_or("");
+    let query = match Get::parse_query(&payload) {
         Ok(query) => query,
-        Err(error) => return service.refuse(reply, &error, name),
+        Err(error) => {
+            let error = if service.route(name).is_some() { &error } else { &Error::NOT_FOUND };
+            return service.refuse(reply, error, name);
+        }
     };
     let slot = match service.gets().enter(reply, received) {
         Ok(slot) => slot,
         Err(reply) => {
+            let Some(route) = service.route(name) else {
+                return service.refuse(reply, &Error::NOT_FOUND, name);
+            };
             // A gateway that was refreshing the resource keeps an old state now.
             service.resets().follow_up(service, &route.name);
             return service.refuse_busy(reply);
         }
     };
-    let Message { subject, payload, headers, .. } = message;
-    let subject = Some(subject);
-    let get = IncomingGet { route, subject, payload, headers, query, received, has_waited: false, slot };
-    route_get(service, get);
+    let begun = service.groups().begin_at_once(service.ownership(), name, received);
+    let (route, begun) = match begun {
+        Some((route, ready)) => (route, Some(ready)),
+        None => match service.route(name) {
+            Some(route) => (route, None),
+            None => return service.refuse(slot.take_reply()?, &Error::NOT_FOUND, name),
+        },
+    };
+    let headers = headers.map(Arc::new);
+    let get = IncomingGet {
+        route,
+        subject: Some(subject),
+        payload,
+        headers,
+        query,
+        received,
+        has_waited: false,
+        begun,
+        slot,
+    };
+    if begun.is_some() {
+        let group = Arc::clone(&get.route.group);
+        begin_work(service, &group, Job::Get(get));
+    } else {
+        route_get(service, get);
+    }
     None
-}
-
-/// A get that another replica has sent here. The NATS reply is for that replica; the gateway's is in a header.
-async fn forwarded(service: &Service, mut message: Message, acknowledgement: Subject, refuse: bool) {
-    let mut headers = message.headers.take().unwrap_or_default();
-    // What is no subject would break the connection where it is published.
-    let original = |name: &str| {
-        headers.get(name).map(|value| Subject::from(value.as_str().to_owned())).filter(Subject::is_valid)
-    };
-    let (reply, subject) = (original(REPLY_HEADER), original(SUBJECT_HEADER));
-    headers = headers
-        .iter()
-        .filter(|(name, _)| !matches!(AsRef::<str>::as_ref(name), REPLY_HEADER | SUBJECT_HEADER))
-        .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
-        .collect();
-    let name = subject.as_ref().and_then(|subject| subject.as_str().strip_prefix("get."));
-    let route = name.and_then(|name| service.route(name));
-    let (Some(reply), Some(subject), Some(route)) = (reply, subject, route) else {
-        return if refuse {
-            service.send(acknowledgement, Bytes::from_static(REFUSED)).await
-        };
-    };
-    let place = route.key.as_deref().map(|key| service.ownership().locate(key));
-    if !matches!(place, Some(Place::Here | Place::Preparing)) {
-        return if refuse {
-            service.send(acknowledgement, Bytes::from_static(REFUSED)).await
-        };
-    }
-    count(&service.statistics().forwards_taken);
-    service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
-    let received = Instant::now();
-    let slot = match service.gets().enter(reply, received) {
-        Ok(slot) => slot,
-        Err(reply) => {
-            service.resets().follow_up(service, &route.name);
-            return go_through(service.refuse_busy(reply)).await;
-        }
-    };
-    let query = Get::parse_query(&message.payload).unwrap_or_default();
-    let headers = (!headers.is_empty()).then_some(headers);
-    let (payload, subject) = (message.payload, Some(subject));
-    let get = IncomingGet { route, subject, payload, headers, query, received, has_waited: false, slot };
-    route_get(service, get);
-}
-
-/// A refresh that another replica has sent here.
-async fn refresh(service: &Service, message: &Message, acknowledgement: Subject, refuse: bool) {
-    let name = std::str::from_utf8(&message.payload).unwrap_or_default();
-    let route = service.route(name);
-    let context = message.headers.as_ref().and_then(TraceContext::of);
-    let taken = within(context, async { route.is_some_and(|route| refresh_here(service, &route)) }).await;
-    if taken || refuse {
-        service.send(acknowledgement, Bytes::from_static(if taken { TAKEN } else { REFUSED })).await;
-    }
 }
 
 /// A gateway asks for the state of one of its queries after a query change.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::handling::Rest;
 use crate::in_flight::Slot;
-use crate::ownership::Term;
+use crate::ownership::{Ownership, Ready, Term};
 use crate::router::IncomingGet;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
@@ -25,8 +25,10 @@ use crate::statistics::count;
 use crate::trace::TraceContext;
 use crate::worker::{begin_own, begin_work};
 
+use self::remembered::{Pending, Remembered};
 pub(crate) use self::route::Route;
 
+mod remembered;
 mod route;
 
 /// Does what can be done without waiting, and gives back the rest.
@@ -73,34 +75,6 @@ struct State {
     stamps: u64,
     /// Whether anybody has asked when nothing is done any more: only a service that stops does.
     idle_is_awaited: bool,
-}
-
-struct Remembered {
-    route: Route,
-    term: Term,
-    /// Of its last get.
-    stamp: u64,
-    /// Where it is among those by age; that is put right only when it would be given up.
-    age: u64,
-    value: Option<Snapshot>,
-    /// Whether somebody has asked with a query: then a refresh is also a query change.
-    queries: bool,
-    pending: Pending,
-    published_at: Option<Instant>,
-    /// Since when a refresh runs: what it publishes counts for the pace of those asked for meanwhile.
-    refreshing_since: Option<Instant>,
-    failures: u32,
-    waiters: Vec<Waiter>,
-    /// Of the last refresh that was asked for and belongs to a trace.
-    trace: Option<TraceContext>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pending {
-    Nothing,
-    Queued,
-    /// Waits for its time; the number tells this wait from an earlier one.
-    Timed(u64),
 }
 
 /// What a refresh starts with.
@@ -195,19 +169,38 @@ impl Groups {
         self.lock().entries.get(name).map(|entry| entry.route.clone())
     }
 
+    /// Puts the group of a resource to work for a get that begins now, if all that this takes is known: then it is the
+    /// caller who must do it, in the term that is given back.
+    pub(crate) fn begin_at_once(
+        &self,
+        ownership: &Ownership,
+        name: &str,
+        now: Instant,
+    ) -> Option<(Route, Ready)> {
+        let mut state = self.lock();
+        let State { at_work, entries, stamps, .. } = &mut *state;
+        let entry = entries.get_mut(name).filter(|entry| ownership.is_as_it_was(&entry.ready, now))?;
+        let Entry::Vacant(idle) = at_work.entry(Arc::clone(&entry.route.group)) else { return None };
+        idle.insert(VecDeque::new());
+        *stamps += 1;
+        entry.stamp = *stamps;
+        Some((entry.route.clone(), entry.ready))
+    }
+
     /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.
-    pub(crate) fn begin_get(&self, service: &Service, route: &Route, term: Term) -> Vec<Arc<str>> {
+    pub(crate) fn begin_get(&self, service: &Service, route: &Route, ready: Ready) -> Vec<Arc<str>> {
         let mut state = self.lock();
         state.stamps += 1;
         let stamp = state.stamps;
         if let Some(entry) = state.entries.get_mut(&route.name) {
-            if entry.term != term {
-                *entry = Remembered { age: entry.age, ..Remembered::new(route, term, stamp) };
+            if entry.ready.term != ready.term {
+                *entry = Remembered { age: entry.age, ..Remembered::new(route, ready, stamp) };
             }
+            entry.ready = ready;
             entry.stamp = stamp;
             return Vec::new();
         }
-        state.entries.insert(Arc::clone(&route.name), Remembered::new(route, term, stamp));
+        state.entries.insert(Arc::clone(&route.name), Remembered::new(route, ready, stamp));
         state.by_age.insert(stamp, Arc::clone(&route.name));
         let mut evicted = Vec::new();
         while state.by_age.len() > service.limits().remembered_max.max(1) {
@@ -338,7 +331,7 @@ impl Groups {
         Some(Started {
             has_value: entry.value.is_some(),
             queries: entry.queries,
-            term: entry.term,
+            term: entry.ready.term,
             waiters: std::mem::take(&mut entry.waiters),
             trace: entry.trace.take(),
         })
@@ -430,7 +423,7 @@ impl State {
     }
 
     fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Remembered> {
-        self.entries.get_mut(&route.name).filter(|entry| entry.term == term)
+        self.entries.get_mut(&route.name).filter(|entry| entry.ready.term == term)
     }
 
     fn remove(&mut self, name: &Arc<str>) {
@@ -459,34 +452,5 @@ impl State {
     fn measure(&self, service: &Service) {
         let remembered = self.by_age.len() as u64;
         service.statistics().remembered.store(remembered, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-impl Remembered {
-    fn new(route: &Route, term: Term, stamp: u64) -> Self {
-        Self {
-            route: route.clone(),
-            term,
-            stamp,
-            age: stamp,
-            value: None,
-            queries: false,
-            pending: Pending::Nothing,
-            published_at: None,
-            refreshing_since: None,
-            failures: 0,
-            waiters: Vec::new(),
-            trace: None,
-        }
-    }
-
-    fn now_if_paced(&self) -> Option<Instant> {
-        self.route.definition.pace.map(|_| Instant::now())
-    }
-
-    /// How long a refresh must wait for the resource's pace.
-    fn wait(&self) -> Option<Duration> {
-        let next = self.refreshing_since.max(self.published_at)? + self.route.definition.pace?;
-        next.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
     }
 }

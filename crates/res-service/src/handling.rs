@@ -36,11 +36,10 @@ pub(crate) fn begin<A>(
     handler: impl FnOnce() -> BoxFuture<'static, Result<A, Error>>,
 ) -> Begun<A> {
     let begun = catch_unwind(AssertUnwindSafe(|| {
-        let (handled, polled) = span.in_scope(|| {
-            let mut handled = handler();
-            let polled = handled.poll_unpin(&mut Context::from_waker(Waker::noop()));
-            (handled, polled)
-        });
+        let entered = span.enter();
+        let mut handled = handler();
+        let polled = handled.poll_unpin(&mut Context::from_waker(Waker::noop()));
+        drop(entered);
         match polled {
             Poll::Ready(outcome) => Begun::Done(outcome),
             // Whoever awaits it asks it once more, with a waker that wakes.

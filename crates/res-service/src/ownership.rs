@@ -152,9 +152,12 @@ impl Ownership {
 
     /// Whether the term that was found ready still lasts.
     pub(crate) fn still_lasts(&self, key: &str, ready: &Ready) -> bool {
-        let is_written = self.writes.load(Ordering::Acquire) != ready.writes;
-        let is_over = || ready.valid_until.is_some_and(|end| Instant::now() >= end);
-        if is_written || is_over() { self.lasts(key, ready.term) } else { true }
+        self.is_as_it_was(ready, Instant::now()) || self.lasts(key, ready.term)
+    }
+
+    /// Whether nothing has happened since the term was found ready that could have ended it, not even time.
+    pub(crate) fn is_as_it_was(&self, ready: &Ready, now: Instant) -> bool {
+        self.writes.load(Ordering::Acquire) == ready.writes && ready.valid_until.is_none_or(|end| now < end)
     }
 
     /// Whether that same term still lasts: asked before everything that is published for a key.

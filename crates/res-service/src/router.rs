@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::group::{Asked, Job, Route};
 use crate::in_flight::{PRE_RESPONSE, Slot};
 use crate::jitter;
-use crate::ownership::Place;
+use crate::ownership::{Place, Ready};
 use crate::service::Service;
 use crate::statistics::count;
 use crate::trace::TraceContext;
@@ -40,11 +40,13 @@ pub(crate) struct IncomingGet {
     /// Of the gateway's request, until the handler has it.
     pub(crate) subject: Option<Subject>,
     pub(crate) payload: Bytes,
-    pub(crate) headers: Option<HeaderMap>,
+    pub(crate) headers: Option<Arc<HeaderMap>>,
     pub(crate) query: Option<Box<str>>,
     pub(crate) received: Instant,
     /// Whether it had to wait: for others of its group, or for an owner. Then what time it was received is not what time it is.
     pub(crate) has_waited: bool,
+    /// The term in which its turn has begun, if it has.
+    pub(crate) begun: Option<Ready>,
     /// Its place, which knows where to answer.
     pub(crate) slot: Slot,
 }
@@ -129,7 +131,7 @@ async fn refuse(service: &Service, get: &IncomingGet, error: &Error) {
 /// Hands a get to another replica; true when that has taken it.
 async fn forward(service: &Service, get: &IncomingGet, to: String) -> bool {
     let Some(reply) = get.slot.reply() else { return true };
-    let mut headers = get.headers.clone().unwrap_or_default();
+    let mut headers = get.headers.as_deref().cloned().unwrap_or_default();
     headers.insert(REPLY_HEADER, reply.as_str());
     headers.insert(SUBJECT_HEADER, format!("get.{}", get.route.name));
     count(&service.statistics().forwards_sent);

@@ -17,7 +17,10 @@ use crate::snapshot::Snapshot;
 use super::{announce, begin_read, lasts, publish};
 
 /// Serves a get when its turn has come.
-pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
+pub(super) fn serve(service: &Service, mut get: IncomingGet) -> Option<Rest> {
+    if let Some(ready) = get.begun.take() {
+        return read(service, get, Some(ready));
+    }
     let now = if get.has_waited { Instant::now() } else { get.received };
     let ready = match &get.route.key {
         None => None,
@@ -34,8 +37,8 @@ pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
         let error = Error::internal("the get waited too long for those before it");
         return answer(service, get, Err(error));
     }
-    if let Some(Ready { term, .. }) = ready {
-        let evicted = service.groups().begin_get(service, &get.route, term);
+    if let Some(ready) = ready {
+        let evicted = service.groups().begin_get(service, &get.route, ready);
         if !evicted.is_empty() {
             service.resets().given_up(evicted);
         }
@@ -45,7 +48,7 @@ pub(super) fn serve(service: &Service, get: IncomingGet) -> Option<Rest> {
 
 /// Asks the handler and goes on with what it says.
 fn read(service: &Service, mut get: IncomingGet, ready: Option<Ready>) -> Option<Rest> {
-    let headers = get.headers.take().map(Arc::new);
+    let headers = get.headers.take();
     let asked = get.subject.take().map(|subject| (subject, headers));
     match begin_read(service, &get.route, get.query.clone(), asked) {
         Begun::Done(outcome) => conclude(service, get, ready, outcome),

@@ -1,5 +1,6 @@
 //! A connection as the library and the simulated gateways hold it, and as a history breaks it.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_nats::{HeaderMap, Message, Subject};
@@ -137,6 +138,10 @@ pub(crate) struct SimulatedSubscription {
 impl SimulatedSubscription {
     pub(crate) async fn next(&mut self) -> Option<Message> {
         self.messages.recv().await
+    }
+
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.messages.poll_recv(context)
     }
 
     pub(crate) fn unsubscribe_after(&mut self, max: u64) {

@@ -1,0 +1,78 @@
+//! What another replica has sent here, because this one owns the resource or may own it.
+
+use std::sync::Arc;
+
+use async_nats::{Message, Subject};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::ownership::Place;
+use crate::request::Get;
+use crate::router::{IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get};
+use crate::service::Service;
+use crate::statistics::count;
+use crate::trace::{TraceContext, within};
+
+use super::go_through;
+
+/// A get that another replica has sent here. The NATS reply is for that replica; the gateway's is in a header.
+pub(super) async fn get(service: &Service, mut message: Message, acknowledgement: Subject, refuse: bool) {
+    let mut headers = message.headers.take().unwrap_or_default();
+    // What is no subject would break the connection where it is published.
+    let original = |name: &str| {
+        headers.get(name).map(|value| Subject::from(value.as_str().to_owned())).filter(Subject::is_valid)
+    };
+    let (reply, subject) = (original(REPLY_HEADER), original(SUBJECT_HEADER));
+    headers = headers
+        .iter()
+        .filter(|(name, _)| !matches!(AsRef::<str>::as_ref(name), REPLY_HEADER | SUBJECT_HEADER))
+        .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
+        .collect();
+    let name = subject.as_ref().and_then(|subject| subject.as_str().strip_prefix("get."));
+    let route = name.and_then(|name| service.route(name));
+    let (Some(reply), Some(subject), Some(route)) = (reply, subject, route) else {
+        return if refuse {
+            service.send(acknowledgement, Bytes::from_static(REFUSED)).await
+        };
+    };
+    let place = route.key.as_deref().map(|key| service.ownership().locate(key));
+    if !matches!(place, Some(Place::Here | Place::Preparing)) {
+        return if refuse {
+            service.send(acknowledgement, Bytes::from_static(REFUSED)).await
+        };
+    }
+    count(&service.statistics().forwards_taken);
+    service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
+    let received = Instant::now();
+    let slot = match service.gets().enter(reply, received) {
+        Ok(slot) => slot,
+        Err(reply) => {
+            service.resets().follow_up(service, &route.name);
+            return go_through(service.refuse_busy(reply)).await;
+        }
+    };
+    let query = Get::parse_query(&message.payload).unwrap_or_default();
+    let get = IncomingGet {
+        route,
+        subject: Some(subject),
+        payload: message.payload,
+        headers: (!headers.is_empty()).then(|| Arc::new(headers)),
+        query,
+        received,
+        has_waited: false,
+        begun: None,
+        slot,
+    };
+    route_get(service, get);
+}
+
+/// A refresh that another replica has sent here.
+pub(super) async fn refresh(service: &Service, message: &Message, acknowledgement: Subject, refuse: bool) {
+    let name = std::str::from_utf8(&message.payload).unwrap_or_default();
+    let route = service.route(name);
+    let context = message.headers.as_ref().and_then(TraceContext::of);
+    let taken = within(context, async { route.is_some_and(|route| refresh_here(service, &route)) }).await;
+    if taken || refuse {
+        service.send(acknowledgement, Bytes::from_static(if taken { TAKEN } else { REFUSED })).await;
+    }
+}
