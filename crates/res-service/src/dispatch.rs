@@ -7,6 +7,7 @@ use std::task::Poll;
 use tokio::time::Instant;
 
 use async_nats::{Message, Subject};
+use bytes::Bytes;
 use futures::FutureExt;
 
 use crate::connection::Subscription;
@@ -184,20 +185,20 @@ fn take(service: &Service, kind: Kind, mut message: Message, received: Instant) 
 /// Finds the resource of a request; if there is none, the request has been answered, and that may have to be waited for.
 fn target<'s>(
     service: &'s Service,
-    message: &mut Message,
+    message: Message,
     start: usize,
     end: usize,
     reply: &Subject,
-) -> Result<(&'s Arc<Definition>, Target), Option<Rest>> {
-    let name = &message.subject.as_str()[start..end];
+) -> Result<(&'s Arc<Definition>, Target, Bytes), Option<Rest>> {
+    let Message { subject, payload, headers, .. } = message;
+    let name = &subject.as_str()[start..end];
     let Some(definition) = service.find(name) else {
         return Err(service.refuse(reply.clone(), &Error::NOT_FOUND, name));
     };
-    let headers = message.headers.take().map(Arc::new);
-    let (service, subject) = (service.clone(), message.subject.clone());
-    let target =
-        Target { service, definition: definition.number, subject, name_start: start, name_end: end, headers };
-    Ok((definition, target))
+    let headers = headers.map(Arc::new);
+    let (service, number) = (service.clone(), definition.number);
+    let target = Target { service, definition: number, subject, name_start: start, name_end: end, headers };
+    Ok((definition, target, payload))
 }
 
 /// The end of the resource name in `<kind>.<name>.<method>`.
@@ -205,9 +206,9 @@ fn name_end(subject: &Subject) -> usize {
     subject.as_str().rfind('.').unwrap_or(subject.as_str().len())
 }
 
-fn call(service: &Service, mut message: Message, reply: Subject, received: Instant) -> Option<Rest> {
+fn call(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = name_end(&message.subject);
-    let (definition, target) = match target(service, &mut message, "call.".len(), end, &reply) {
+    let (definition, target, payload) = match target(service, message, "call.".len(), end, &reply) {
         Ok(found) => found,
         Err(rest) => return rest,
     };
@@ -220,7 +221,7 @@ fn call(service: &Service, mut message: Message, reply: Subject, received: Insta
             return service.refuse_busy(reply);
         }
     };
-    let (subject, payload) = (message.subject, message.payload);
+    let subject = target.subject.as_str().into();
     let in_order = definition.calls_in_order.then(|| Route::new(Arc::clone(definition), target.name()));
     let mut asked = Asked { subject, is_http: false, name_end: end, slot };
     let rest = match Call::parse(target, payload) {
@@ -251,9 +252,9 @@ async fn go_through(rest: Option<Rest>) {
     }
 }
 
-fn auth(service: &Service, mut message: Message, reply: Subject, received: Instant) -> Option<Rest> {
+fn auth(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = name_end(&message.subject);
-    let (definition, target) = match target(service, &mut message, "auth.".len(), end, &reply) {
+    let (definition, target, payload) = match target(service, message, "auth.".len(), end, &reply) {
         Ok(found) => found,
         Err(rest) => return rest,
     };
@@ -269,7 +270,7 @@ fn auth(service: &Service, mut message: Message, reply: Subject, received: Insta
     let service = service.clone();
     // Checking who somebody is takes computing, which others should not have to wait for.
     tokio::spawn(async move {
-        let (subject, payload) = (message.subject, message.payload);
+        let subject = target.subject.as_str().into();
         let mut asked = Asked { subject, is_http: false, name_end: end, slot };
         let rest = match Auth::parse(target, payload) {
             Ok(request) => {
@@ -285,7 +286,8 @@ fn auth(service: &Service, mut message: Message, reply: Subject, received: Insta
 
 /// A call or authentication that is being handled.
 struct Asked {
-    subject: Subject,
+    /// The handler has the other one.
+    subject: Box<str>,
     is_http: bool,
     name_end: usize,
     slot: Slot,
@@ -298,8 +300,8 @@ fn respond<R: Request<Answer = Reply>>(
     request: R,
     asked: Asked,
 ) -> Option<Rest> {
-    let name = &asked.subject.as_str()["call.".len()..asked.name_end];
-    let method = &asked.subject.as_str()[asked.name_end + 1..];
+    let name = &asked.subject["call.".len()..asked.name_end];
+    let method = &asked.subject[asked.name_end + 1..];
     let span = tracing::debug_span!(
         "request",
         res.kind = R::KIND.name(),
@@ -323,7 +325,7 @@ fn respond<R: Request<Answer = Reply>>(
 
 /// Answers a call or authentication.
 fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Option<Rest> {
-    let name = &asked.subject.as_str()["call.".len()..asked.name_end];
+    let name = &asked.subject["call.".len()..asked.name_end];
     if let Ok(answer) = &outcome
         && let Some(error) = answer.failure()
     {
@@ -334,9 +336,9 @@ fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Opt
     Some(keeping(rest, asked.slot))
 }
 
-fn access(service: &Service, mut message: Message, reply: Subject, received: Instant) -> Option<Rest> {
+fn access(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = message.subject.as_str().len();
-    let (definition, target) = match target(service, &mut message, "access.".len(), end, &reply) {
+    let (definition, target, payload) = match target(service, message, "access.".len(), end, &reply) {
         Ok(found) => found,
         Err(rest) => return rest,
     };
@@ -353,15 +355,13 @@ fn access(service: &Service, mut message: Message, reply: Subject, received: Ins
             return service.refuse_busy(reply);
         }
     };
-    let (subject, payload) = (message.subject, message.payload);
-    let name_start = "access.".len();
+    let name: Box<str> = target.name().into();
     let begun = match Access::parse(target, payload) {
         Ok(request) => {
-            let name = &subject.as_str()[name_start..];
             let span = tracing::debug_span!(
                 "request",
                 res.kind = "access",
-                res.resource = name,
+                res.resource = &*name,
                 res.cid = request.cid()
             );
             begin(service, span, || handler(request))
@@ -370,7 +370,7 @@ fn access(service: &Service, mut message: Message, reply: Subject, received: Ins
     };
     let answer = move |service: &Service, outcome: Result<Grant, Error>| {
         let outcome = outcome.and_then(|grant| grant.encode());
-        let rest = service.answer(slot.take_reply()?, outcome, &subject.as_str()[name_start..])?;
+        let rest = service.answer(slot.take_reply()?, outcome, &name)?;
         Some(keeping(rest, slot))
     };
     let rest: Option<Rest> = match begun {

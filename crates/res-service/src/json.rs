@@ -4,17 +4,18 @@
 pub(crate) fn marks(bytes: [u8; 8]) -> u64 {
     /// The same byte eight times.
     const fn each(byte: u8) -> u64 {
-        u64::from_ne_bytes([byte; 8])
+        u64::from_le_bytes([byte; 8])
     }
-    /// The highest bit of at least one byte is set if any byte is less than `limit`, which is 128 at most.
+    /// The highest bit is set of the first byte that is less than `limit`, which is 128 at most, and perhaps of some after it.
     const fn any_less(bytes: u64, limit: u8) -> u64 {
         bytes.wrapping_sub(each(limit)) & !bytes & each(0x80)
     }
-    let bytes = u64::from_ne_bytes(bytes);
+    let bytes = u64::from_le_bytes(bytes);
     any_less(bytes, b' ') | any_less(bytes ^ each(b'"'), 1) | any_less(bytes ^ each(b'\\'), 1)
 }
 
-/// Whether there are any of those.
-pub(crate) fn has_marks(bytes: [u8; 8]) -> bool {
-    marks(bytes) != 0
+/// Where the first of those is.
+pub(crate) fn first_mark(bytes: [u8; 8]) -> Option<usize> {
+    let marks = marks(bytes);
+    (marks != 0).then(|| (marks.trailing_zeros() / u8::BITS) as usize)
 }

@@ -31,10 +31,8 @@ where
     A: Into<B> + Send + 'static,
     B: Send + 'static,
 {
-    Arc::new(move |request| {
-        let answer = function(request);
-        async move { answer.await.map(Into::into) }.boxed()
-    })
+    // An async block would have the handler's future twice: before it runs and while it does.
+    Arc::new(move |request| function(request).map(|answer| answer.map(Into::into)).boxed())
 }
 
 /// Who answers `get` for a resource, and alone publishes its changes.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{Part, Parts};
-use crate::json::has_marks;
+use crate::json::first_mark;
 
 /// The parts of a payload; `None` if it is for another to read.
 pub(super) fn read(payload: &str) -> Option<Parts> {
@@ -158,10 +158,14 @@ impl Reader<'_> {
 
     /// Goes to the next quotation mark, backslash or control character.
     fn pass_plain(&mut self) {
-        while let Some(chunk) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk)
-            && !has_marks(*chunk)
-        {
-            self.at += chunk.len();
+        while let Some(chunk) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            match first_mark(*chunk) {
+                None => self.at += chunk.len(),
+                Some(mark) => {
+                    self.at += mark;
+                    return;
+                }
+            }
         }
         while self.bytes.get(self.at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..b' ')) {
             self.at += 1;
