@@ -30,6 +30,8 @@ pub(crate) use self::route::Route;
 
 mod remembered;
 mod route;
+#[cfg(test)]
+mod tests;
 
 /// Does what can be done without waiting, and gives back the rest.
 type Begin = Box<dyn FnOnce(&Service) -> Option<Rest> + Send>;
