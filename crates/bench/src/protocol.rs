@@ -23,8 +23,9 @@ mod table;
 
 use programs::Programs;
 
-/// Turns of each responder in each row. Odd, so that one of them is the median.
-const ROUNDS: usize = 5;
+/// Turns of each responder in each row: with fewer, a ratio moves by more than what it is to show. Odd, so that one of them
+/// is the median.
+const ROUNDS: usize = 15;
 /// What is asked for.
 const WORKLOADS: [&str; 3] = ["get", "call", CHANGE];
 /// The one in which it matters how a change is found out.

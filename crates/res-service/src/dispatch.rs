@@ -83,7 +83,7 @@ pub(crate) async fn subscribe(service: &Service) -> Result<(), BoxError> {
 /// Why no more messages are taken at once.
 enum Pause {
     /// Something must be waited for before the next.
-    Rest(Rest),
+    Wait(Rest),
     /// The service stops.
     Stop,
     /// The subscription has ended.
@@ -101,6 +101,10 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
     loop {
         let pause = poll_fn(|context| {
             loop {
+                // The other way out is seen only when nothing waits here.
+                if stops_with_the_service && service.is_stopping() {
+                    return Poll::Ready(Pause::Stop);
+                }
                 match subscription.poll_next(context) {
                     Poll::Ready(Some(message)) => {
                         if std::mem::take(&mut has_waited) {
@@ -108,11 +112,7 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
                         }
                         taken += 1;
                         if let Some(rest) = take(&service, kind, message, received) {
-                            return Poll::Ready(Pause::Rest(rest));
-                        }
-                        // The other way out is seen only when nothing waits here.
-                        if stops_with_the_service && service.is_stopping() {
-                            return Poll::Ready(Pause::Stop);
+                            return Poll::Ready(Pause::Wait(rest));
                         }
                     }
                     Poll::Ready(None) => return Poll::Ready(Pause::End),
@@ -124,7 +124,7 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
             }
         });
         match pause.await {
-            Pause::Rest(rest) => {
+            Pause::Wait(rest) => {
                 rest.await;
                 has_waited = true;
             }
@@ -286,7 +286,7 @@ fn auth(service: &Service, message: Message, reply: Subject, received: Instant) 
 
 /// A call or authentication that is being handled.
 struct Asked {
-    /// The handler has the other one.
+    /// A copy: the handler has the subject itself, and may keep it.
     subject: Box<str>,
     is_http: bool,
     name_end: usize,
@@ -394,36 +394,30 @@ fn get(service: &Service, message: Message, reply: Subject, received: Instant) -
     let name = subject.as_str().get("get.".len()..).unwrap_or("");
     let query = match Get::parse_query(&payload) {
         Ok(query) => query,
-        Err(error) => {
-            let error = if service.route(name).is_some() { &error } else { &Error::NOT_FOUND };
-            return service.refuse(reply, error, name);
-        }
+        Err(error) => return service.refuse(reply, &error, name),
     };
     let slot = match service.gets().enter(reply, received) {
         Ok(slot) => slot,
         Err(reply) => {
-            let Some(route) = service.route(name) else {
-                return service.refuse(reply, &Error::NOT_FOUND, name);
-            };
-            // A gateway that was refreshing the resource keeps an old state now.
-            service.resets().follow_up(service, &route.name);
+            if let Some(route) = service.route(name) {
+                // A gateway that was refreshing the resource keeps an old state now.
+                service.resets().follow_up(service, &route.name);
+            }
             return service.refuse_busy(reply);
         }
     };
-    let begun = service.groups().begin_at_once(service.ownership(), name, received);
-    let (route, begun) = match begun {
-        Some((route, ready)) => (route, Some(ready)),
-        None => match service.route(name) {
+    let (route, begun) = match service.groups().begin_at_once(service.ownership(), name, received) {
+        Some(remembered) => remembered,
+        None => match service.new_route(name) {
             Some(route) => (route, None),
             None => return service.refuse(slot.take_reply()?, &Error::NOT_FOUND, name),
         },
     };
-    let headers = headers.map(Arc::new);
     let get = IncomingGet {
         route,
         subject: Some(subject),
         payload,
-        headers,
+        headers: headers.map(Arc::new),
         query,
         received,
         has_waited: false,

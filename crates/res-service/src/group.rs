@@ -21,7 +21,7 @@ use crate::ownership::{Ownership, Ready, Term};
 use crate::router::IncomingGet;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
-use crate::statistics::count;
+use crate::statistics::{Statistics, count};
 use crate::trace::TraceContext;
 use crate::worker::{begin_own, begin_work};
 
@@ -171,26 +171,37 @@ impl Groups {
         self.lock().entries.get(name).map(|entry| entry.route.clone())
     }
 
-    /// Puts the group of a resource to work for a get that begins now, if all that this takes is known: then it is the
-    /// caller who must do it, in the term that is given back.
+    /// Where a resource belongs, if it is remembered; and its term, if a get of it begins with this: the term is known to
+    /// last, and nothing of the group is being done. Then it is the caller who must do the group's work.
     pub(crate) fn begin_at_once(
         &self,
         ownership: &Ownership,
         name: &str,
         now: Instant,
-    ) -> Option<(Route, Ready)> {
+    ) -> Option<(Route, Option<Ready>)> {
         let mut state = self.lock();
         let State { at_work, entries, stamps, .. } = &mut *state;
-        let entry = entries.get_mut(name).filter(|entry| ownership.is_as_it_was(&entry.ready, now))?;
-        let Entry::Vacant(idle) = at_work.entry(Arc::clone(&entry.route.group)) else { return None };
-        idle.insert(VecDeque::new());
-        *stamps += 1;
-        entry.stamp = *stamps;
-        Some((entry.route.clone(), entry.ready))
+        let entry = entries.get_mut(name)?;
+        let route = entry.route.clone();
+        if ownership.is_as_it_was(&entry.ready, now)
+            && let Entry::Vacant(idle) = at_work.entry(Arc::clone(&route.group))
+        {
+            idle.insert(VecDeque::new());
+            *stamps += 1;
+            entry.stamp = *stamps;
+            return Some((route, Some(entry.ready)));
+        }
+        Some((route, None))
     }
 
     /// Marks that a get of this resource begins now. Gives back what must be reset because there was no room for both.
-    pub(crate) fn begin_get(&self, service: &Service, route: &Route, ready: Ready) -> Vec<Arc<str>> {
+    pub(crate) fn begin_get(
+        &self,
+        remembered_max: usize,
+        statistics: &Statistics,
+        route: &Route,
+        ready: Ready,
+    ) -> Vec<Arc<str>> {
         let mut state = self.lock();
         state.stamps += 1;
         let stamp = state.stamps;
@@ -205,12 +216,12 @@ impl Groups {
         state.entries.insert(Arc::clone(&route.name), Remembered::new(route, ready, stamp));
         state.by_age.insert(stamp, Arc::clone(&route.name));
         let mut evicted = Vec::new();
-        while state.by_age.len() > service.limits().remembered_max.max(1) {
+        while state.by_age.len() > remembered_max.max(1) {
             let Some(name) = state.pop_oldest() else { break };
-            count(&service.statistics().remembered_evicted);
+            count(&statistics.remembered_evicted);
             evicted.push(name);
         }
-        state.measure(service);
+        state.measure(statistics);
         evicted
     }
 
@@ -237,7 +248,7 @@ impl Groups {
         entry.failures = 0;
         if !entry.queries {
             state.remove(&route.name);
-            state.measure(service);
+            state.measure(service.statistics());
         }
         known
     }
@@ -252,7 +263,7 @@ impl Groups {
         let mut state = self.lock();
         if state.entry(route, term).is_some_and(|entry| entry.value.is_none() && !entry.queries) {
             state.remove(&route.name);
-            state.measure(service);
+            state.measure(service.statistics());
         }
     }
 
@@ -267,7 +278,7 @@ impl Groups {
             }
             !lost
         });
-        state.measure(service);
+        state.measure(service.statistics());
     }
 
     /// Asks for a refresh: at once if the resource is idle, else when its pace allows; one that waits stands for all.
@@ -451,8 +462,8 @@ impl State {
         }
     }
 
-    fn measure(&self, service: &Service) {
+    fn measure(&self, statistics: &Statistics) {
         let remembered = self.by_age.len() as u64;
-        service.statistics().remembered.store(remembered, std::sync::atomic::Ordering::Relaxed);
+        statistics.remembered.store(remembered, std::sync::atomic::Ordering::Relaxed);
     }
 }

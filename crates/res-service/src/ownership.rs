@@ -43,8 +43,8 @@ pub(crate) struct Ownership {
     wanted: Mutex<BTreeSet<String>>,
     of_names: Vec<String>,
     table: RwLock<Table>,
-    /// How often the table was opened for writing: while it is the same, so is the table.
-    writes: AtomicU64,
+    /// How often terms have begun or ended: while it is the same, so are they, but for an end that was put off.
+    turnovers: AtomicU64,
     version: Watched<u64>,
     /// Woken to ask the lease for a round at once.
     pub(crate) round_wanted: Notify,
@@ -70,7 +70,7 @@ pub(crate) struct Ready {
     pub(crate) term: Term,
     /// When it ends if nothing happens; it may have been prolonged since.
     valid_until: Option<Instant>,
-    writes: u64,
+    turnovers: u64,
 }
 
 /// One step in the life of a key here.
@@ -102,7 +102,7 @@ impl Ownership {
             wanted: Mutex::default(),
             of_names,
             table: RwLock::default(),
-            writes: AtomicU64::new(0),
+            turnovers: AtomicU64::new(0),
             version: Watched::new(0),
             round_wanted: Notify::new(),
         }
@@ -139,14 +139,16 @@ impl Ownership {
     /// The term of a key that is owned here and ready to be served.
     pub(crate) fn ready_term(&self, key: &str, now: Instant) -> Option<Ready> {
         let table = self.read();
-        let writes = self.writes.load(Ordering::Acquire);
+        let turnovers = self.turnovers.load(Ordering::Acquire);
         match table.held.get(key) {
             Some(held) => (held.ready && now < held.valid_until).then_some(Ready {
                 term: held.term,
                 valid_until: Some(held.valid_until),
-                writes,
+                turnovers,
             }),
-            None => self.everything.then_some(Ready { term: TERM_OF_EVERYTHING, valid_until: None, writes }),
+            None => {
+                self.everything.then_some(Ready { term: TERM_OF_EVERYTHING, valid_until: None, turnovers })
+            }
         }
     }
 
@@ -157,7 +159,8 @@ impl Ownership {
 
     /// Whether nothing has happened since the term was found ready that could have ended it, not even time.
     pub(crate) fn is_as_it_was(&self, ready: &Ready, now: Instant) -> bool {
-        self.writes.load(Ordering::Acquire) == ready.writes && ready.valid_until.is_none_or(|end| now < end)
+        self.turnovers.load(Ordering::Acquire) == ready.turnovers
+            && ready.valid_until.is_none_or(|end| now < end)
     }
 
     /// Whether that same term still lasts: asked before everything that is published for a key.
@@ -202,8 +205,14 @@ impl Ownership {
             .filter(|holding| holding.holder == self.replica)
             .map(|holding| (holding.key.as_str(), holding.epoch))
             .collect();
+        let is_kept = |key: &str, now: &Held| mine.get(key) == Some(&now.epoch);
+        let some_end = held.iter().any(|(key, now)| !is_kept(key, now));
+        let some_begin = mine.keys().any(|key| !held.contains_key(*key));
+        if some_end || some_begin {
+            self.turn_over();
+        }
         held.retain(|key, now| {
-            let kept = mine.get(key.as_str()) == Some(&now.epoch);
+            let kept = is_kept(key, now);
             if !kept {
                 changes.lost.push(Step { key: key.clone(), epoch: now.epoch, term: now.term });
             }
@@ -246,16 +255,20 @@ impl Ownership {
 
     fn end(&self, ends: impl Fn(&str, &Held) -> bool) -> Changes {
         let mut changes = Changes::default();
-        self.write().held.retain(|key, held| {
+        let mut table = self.write();
+        if !table.held.iter().any(|(key, held)| ends(key, held)) {
+            return changes;
+        }
+        self.turn_over();
+        table.held.retain(|key, held| {
             let ends = ends(key, held);
             if ends {
                 changes.lost.push(Step { key: key.clone(), epoch: held.epoch, term: held.term });
             }
             !ends
         });
-        if !changes.lost.is_empty() {
-            self.changed();
-        }
+        drop(table);
+        self.changed();
         changes
     }
 
@@ -318,10 +331,13 @@ impl Ownership {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
-        let table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        // Before anything is written: who sees the number of before has seen the table of before.
-        self.writes.fetch_add(1, Ordering::AcqRel);
-        table
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Terms begin or end, in the table that the caller has open for writing. Called before that is written: who sees the
+    /// number of before has seen the table of before.
+    fn turn_over(&self) {
+        self.turnovers.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -385,9 +401,12 @@ mod tests {
     #[test]
     fn a_key_taken_by_another_is_lost_and_found_there() {
         let ownership = Ownership::new("a", false, TIME_TO_LIVE, Vec::new());
-        ownership.apply(Instant::now(), TIME_TO_LIVE, vec![holding("k", "a", 1)]);
+        let acquired = ownership.apply(Instant::now(), TIME_TO_LIVE, vec![holding("k", "a", 1)]).acquired;
+        assert!(ownership.ready(&acquired[0]));
+        let ready = ownership.ready_term("k", Instant::now()).expect("it is ready");
         let changes = ownership.apply(Instant::now(), TIME_TO_LIVE, vec![holding("k", "b", 2)]);
         assert_eq!((changes.lost.len(), changes.acquired.len()), (1, 0));
+        assert!(!ownership.still_lasts("k", &ready));
         assert_eq!(ownership.locate("k"), Place::There("b".to_owned()));
         ownership.doubt("k");
         assert_eq!(ownership.locate("k"), Place::Nobody);
@@ -397,7 +416,9 @@ mod tests {
     fn a_service_that_owns_everything_serves_undeclared_keys_but_prepares_declared_ones() {
         let ownership = Ownership::new("a", true, TIME_TO_LIVE, Vec::new());
         assert_eq!(ownership.locate("k"), Place::Here);
+        let of_everything = ownership.ready_term("k", Instant::now()).expect("it is ready");
         let acquired = ownership.apply(Instant::now(), TIME_TO_LIVE, vec![holding("k", "a", 1)]).acquired;
+        assert!(!ownership.still_lasts("k", &of_everything));
         assert_eq!(ownership.locate("k"), Place::Preparing);
         assert!(ownership.ready(&acquired[0]));
         assert_eq!((ownership.locate("k"), ownership.epoch("k")), (Place::Here, Some(1)));

@@ -405,10 +405,13 @@ impl Service {
 
     /// Where the resource of this name belongs; `None` if none with a get handler has it.
     pub(crate) fn route(&self, name: &str) -> Option<Route> {
-        self.groups().route(name).or_else(|| {
-            let definition = self.find(name).filter(|definition| definition.get.is_some())?;
-            Some(Route::new(Arc::clone(definition), name))
-        })
+        self.groups().route(name).or_else(|| self.new_route(name))
+    }
+
+    /// The same for a resource that is not remembered.
+    pub(crate) fn new_route(&self, name: &str) -> Option<Route> {
+        let definition = self.find(name).filter(|definition| definition.get.is_some())?;
+        Some(Route::new(Arc::clone(definition), name))
     }
 
     fn route_of(&self, resource_id: &str) -> Result<Route, Error> {

@@ -62,6 +62,7 @@ export class MapView {
   private frame = 0
   private changedAt: number | null = null
   private arrived: { at: number; seats: number } | null = null
+  /** When the last drawing was done. */
   private drawnAt = Number.NEGATIVE_INFINITY
   private isOverviewMeasured = false
   private isHidden = false
@@ -114,9 +115,10 @@ export class MapView {
     this.repaint.addSeats(seats)
     if (since !== null) this.changedAt ??= since
     if (!this.isMotionReduced() && this.seatPixels >= SEATS_PIXELS_MIN) this.overlay.pulse(pulse)
-    // A lone change is drawn at once and is on the next picture; in a storm of them one drawing a frame is enough. A frame
-    // already asked for, as a pulse does all the time, is not waited for: on a busy machine it may be many frames late.
-    if (performance.now() - this.drawnAt > FRAME_MILLISECONDS) this.drawFrame(performance.now())
+    // A lone change is drawn at once and is on the next picture; those soon after a drawing are drawn together. A frame
+    // that a pulse has asked for is not waited for: on a busy machine it may be many frames late.
+    const isRested = performance.now() - this.drawnAt > FRAME_MILLISECONDS
+    if (isRested && !this.isMoving && !document.hidden) this.drawFrame(performance.now())
     else this.request()
   }
 
@@ -392,10 +394,10 @@ export class MapView {
     if (this.viewport.width === 0 || this.isHidden) return
     this.step(Math.max(now, performance.now()))
     const start = performance.now()
-    this.drawnAt = start
     this.repaint.paint(this.camera, this.viewport, this.density, this.isMoving)
     if (this.isZoomed) this.minimap.draw(viewBox(this.camera, this.viewport), this.palette)
     this.overlay.draw(this.camera, this.density, this.palette, this.hovered)
+    this.drawnAt = performance.now()
     this.report(start)
     if (this.motion || this.overlay.isAlive) this.request()
   }

@@ -38,7 +38,8 @@ pub(super) fn serve(service: &Service, mut get: IncomingGet) -> Option<Rest> {
         return answer(service, get, Err(error));
     }
     if let Some(ready) = ready {
-        let evicted = service.groups().begin_get(service, &get.route, ready);
+        let (remembered_max, statistics) = (service.limits().remembered_max, service.statistics());
+        let evicted = service.groups().begin_get(remembered_max, statistics, &get.route, ready);
         if !evicted.is_empty() {
             service.resets().given_up(evicted);
         }

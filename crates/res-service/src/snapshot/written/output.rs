@@ -4,8 +4,8 @@ use serde::ser::Serializer;
 
 use super::value::{must_escape, write_plain};
 
-/// How many names are kept as they are written. Each has two places it can be in, and of three that have the same two one
-/// is not kept.
+/// How many names are kept as they are written. Each has two places it can be in: of three names that have the same two, one
+/// stays and the others take the other place from each other.
 const NAMES_KEPT: usize = 2 << PAIR_BITS;
 const PAIR_BITS: u32 = 6;
 /// A name with what stands around it is kept if it is no longer: what has one length is copied at once.
@@ -79,10 +79,11 @@ impl KeptNames {
         self.0.get(pair(name))?.iter().find(|kept| std::ptr::eq(kept.name, name))
     }
 
-    /// Keeps a name in place of that of its pair which came first.
+    /// Keeps a name beside that of its pair which came first: names come in turn, and if that gave way none would be found.
     fn keep(&mut self, name: &'static str) {
-        if let (Some([later, first]), Some(kept)) = (self.0.get_mut(pair(name)), Kept::of(name)) {
-            *first = std::mem::replace(later, kept);
+        if let (Some([first, later]), Some(kept)) = (self.0.get_mut(pair(name)), Kept::of(name)) {
+            let place = if first.name.is_empty() { first } else { later };
+            *place = kept;
         }
     }
 }
@@ -117,11 +118,35 @@ mod tests {
     }
 
     #[test]
+    fn two_names_with_the_same_places_are_both_kept_and_of_three_in_turn_one() {
+        let first = leaked("name");
+        let same: Vec<&'static str> = std::iter::repeat_with(|| leaked("name"))
+            .filter(|name| pair(name) == pair(first))
+            .take(2)
+            .collect();
+        let [second, third] = same[..] else { unreachable!("two were taken") };
+        let mut names = KeptNames::new();
+        let mut write = |written: &[&'static str]| {
+            let is_found = |name: &&&'static str| {
+                let found = names.find(name).is_some();
+                if !found {
+                    names.keep(name);
+                }
+                found
+            };
+            written.iter().filter(is_found).count()
+        };
+        assert_eq!(write(&[first, second]), 0);
+        assert_eq!(write(&[first, second, first, second]), 4);
+        assert_eq!(write(&[third, first, second, third, first, second]), 2);
+    }
+
+    #[test]
     fn names_are_written_the_same_each_time_whatever_takes_their_place() {
         let of_length = |length: usize| leaked(&"x".repeat(length));
         let mut names: Vec<&'static str> = ["", "a", "b\"c", "d\\", "\u{1}", "é"].map(leaked).to_vec();
         names.extend((26..32).map(of_length));
-        // Many that lie where others begin: some of them have one place.
+        // Many that lie where others begin: some of them have the same places.
         for _ in 0..20 {
             let longest = of_length(28);
             names.extend((0..28).map(|length| &longest[..length]));
@@ -133,7 +158,7 @@ mod tests {
         for round in 0..3 {
             for (number, name) in names.iter().enumerate() {
                 let before = if number % 2 == 0 { b',' } else { b'{' };
-                // Each twice: once the place may be another's, once it is its own.
+                // Each twice: once its places may be those of others, once it has one.
                 for _ in 0..2 {
                     if round > 0 {
                         output.clear();
