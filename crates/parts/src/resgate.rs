@@ -61,6 +61,14 @@ impl ResgateOptions {
         self
     }
 
+    /// Services may take four times as long to answer: for tests that are about what they answer, on a machine that is
+    /// busy with something else.
+    #[must_use]
+    pub fn patient(mut self) -> ResgateOptions {
+        self.request_timeout_ms *= 4;
+        self
+    }
+
     /// Only pages from this port of this machine may connect.
     #[must_use]
     pub fn for_site_on(mut self, port: u16) -> ResgateOptions {

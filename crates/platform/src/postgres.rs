@@ -22,6 +22,11 @@ const MIGRATION_LOCK: i64 = 0x6c69_7665_686f_7573;
 const SESSION_OPTIONS: &str =
     "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s";
 
+/// What a command may take instead: whoever typed it would rather wait than type it again, on a database that is busy.
+const COMMAND_OPTIONS: &str = "-c statement_timeout=120s -c lock_timeout=60s";
+/// How long a command waits for its connection.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
+
 /// A connection without traffic is probed after this time, and given up after [`PROBE_TRIES`] probes without an answer.
 /// A peer that vanished (a lost machine, a firewall that forgot) sends nothing that would tell.
 const IDLE_BEFORE_PROBE: Duration = Duration::from_secs(5);
@@ -58,13 +63,30 @@ pub fn pool(options: &Database, application: &str) -> anyhow::Result<Pool> {
 /// usual ones.
 pub fn pool_of(url: &str, connections_max: usize, application: &str, settings: &str) -> anyhow::Result<Pool> {
     let config = config(url, application, settings)?;
-    let manager =
-        Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     let timeouts = Timeouts {
         wait: Some(Duration::from_secs(2)),
         create: Some(Duration::from_secs(4)),
         recycle: Some(Duration::from_secs(2)),
     };
+    build(config, connections_max, timeouts)
+}
+
+/// The pool of a command that somebody waits for (`import`, `audit`): it has more patience with a busy database than a
+/// request has. A database that refuses connections is told at once.
+pub fn pool_of_command(options: &Database, application: &str) -> anyhow::Result<Pool> {
+    let mut config = config(&url(options)?, application, COMMAND_OPTIONS)?;
+    config.connect_timeout(COMMAND_PATIENCE);
+    let timeouts = Timeouts {
+        wait: Some(COMMAND_PATIENCE),
+        create: Some(COMMAND_PATIENCE),
+        recycle: Some(COMMAND_PATIENCE),
+    };
+    build(config, options.postgres_connections_max, timeouts)
+}
+
+fn build(config: tokio_postgres::Config, connections_max: usize, timeouts: Timeouts) -> anyhow::Result<Pool> {
+    let manager =
+        Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     Ok(Pool::builder(manager)
         .max_size(connections_max)
         // The connection used last has its statements prepared and its caches warm.

@@ -9,6 +9,6 @@ use crate::store::audit::INVARIANTS;
 
 /// Checks, prints and answers whether everything holds.
 pub async fn run(options: Audit) -> anyhow::Result<ExitCode> {
-    let pool = postgres::pool(&options.database, "orders-audit")?;
+    let pool = postgres::pool_of_command(&options.database, "orders-audit")?;
     audit::run_and_print(&pool, "orders", &INVARIANTS, options.json).await
 }

@@ -22,7 +22,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Brings the database to the newest migration.
 pub async fn migrate(options: &Database) -> anyhow::Result<()> {
-    store::migrate(&postgres::pool(options, NAME)?).await
+    store::migrate(&postgres::pool_of_command(options, NAME)?).await
 }
 
 /// Serves until a signal.

@@ -32,7 +32,7 @@ pub async fn import(options: Import) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let pool = postgres::pool(&options.database, "tickets-import")?;
+    let pool = postgres::pool_of_command(&options.database, "tickets-import")?;
     let event = event_of(&options, &imported.layout)?;
     let mut slug = event.slug.clone();
     let mut copy = 2;

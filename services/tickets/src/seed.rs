@@ -102,7 +102,7 @@ const EXAMPLES: [Example; 6] = [
 
 /// Puts the examples on sale that are not there yet.
 pub async fn run(options: &Database) -> anyhow::Result<()> {
-    let pool = postgres::pool(options, "tickets-seed")?;
+    let pool = postgres::pool_of_command(options, "tickets-seed")?;
     for example in &EXAMPLES {
         if store::exists(&pool, example.slug).await? {
             continue;

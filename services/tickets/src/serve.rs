@@ -31,7 +31,7 @@ const LANE_SETTINGS: &str = "-c enable_hashjoin=off -c enable_mergejoin=off -c e
 
 /// Brings the database to the newest migration.
 pub async fn migrate(options: &Database) -> anyhow::Result<()> {
-    store::migrate(&postgres::pool(options, NAME)?).await
+    store::migrate(&postgres::pool_of_command(options, NAME)?).await
 }
 
 /// Serves until a signal.

@@ -45,7 +45,7 @@ impl Shop {
     /// Opens a shop whose holds last so long.
     pub(crate) async fn open(hold_seconds: u32) -> Self {
         let builder = World::builder().nats().keydb().postgres("tickets").postgres("orders");
-        let world = builder.resgate_with(ResgateOptions::default()).start().await.unwrap();
+        let world = builder.resgate_with(ResgateOptions::default().patient()).start().await.unwrap();
         for package in ["livehouse-tickets", "livehouse-orders"] {
             world.service(package).argument("migrate").run().await.unwrap();
         }

@@ -53,7 +53,7 @@ impl Theatre {
     /// The same, known to the world under another address.
     pub(crate) async fn at(site_url: Option<&str>, events: &[(&str, &str)]) -> Self {
         let builder = World::builder().nats().keydb().postgres("tickets");
-        let world = builder.resgate_with(ResgateOptions::default()).start().await.unwrap();
+        let world = builder.resgate_with(ResgateOptions::default().patient()).start().await.unwrap();
         world.service("livehouse-tickets").argument("migrate").run().await.unwrap();
         let plan = world.folder().join("plan.json");
         std::fs::write(&plan, PLAN).unwrap();
