@@ -6,3 +6,4 @@ mod consumer;
 mod lease;
 mod outbox;
 mod place;
+mod postgres;
