@@ -21,8 +21,13 @@ struct Door {
 
 impl Door {
     async fn open() -> Self {
-        let world =
-            World::builder().nats().keydb().resgate_with(ResgateOptions::default().patient()).start().await.unwrap();
+        let world = World::builder()
+            .nats()
+            .keydb()
+            .resgate_with(ResgateOptions::default().patient())
+            .start()
+            .await
+            .unwrap();
         let identity = world.service("livehouse-identity").start().await.unwrap();
         Self { identity, world }
     }
