@@ -51,12 +51,14 @@ async fn h29_a_service_killed_between_a_commit_and_its_telling_has_told_everythi
     // Killed while it is telling: the broker is gone with whatever it was told last, and holds run out meanwhile.
     load.until_running(50).await;
     stage.world.nats().kill().await;
-    let ended = stage.count("select count(*) from hold where state = 'x'").await;
-    wait_until("ended holds that cannot be told", PATIENCE, || async {
-        let now = stage.count("select count(*) from hold where state = 'x'").await;
-        if now >= ended + 50 { Ok(()) } else { Err(format!("{} have ended", now - ended)) }
+    let ended = "select count(*) from hold where state = 'x'";
+    let ended_before = stage.count(ended).await;
+    wait_until("the end of every hold", PATIENCE, || async {
+        let active = stage.count("select count(*) from hold where state = 'a'").await;
+        if active == 0 { Ok(()) } else { Err(format!("{active} are active")) }
     })
     .await;
+    assert!(stage.count(ended).await > ended_before, "nothing ended that could not be told");
     stage.replicas[0].kill().await;
     stage.world.nats().restart().await.unwrap();
     stage.replicas[0].again().await;
@@ -74,7 +76,10 @@ async fn h29_a_service_killed_between_a_commit_and_its_telling_has_told_everythi
 async fn h35_a_version_rises_if_and_only_if_a_fact_was_told_and_facts_alone_rebuild_the_seats() {
     let stage = Stage::with(Setup { replicas: 2, ..Setup::default() }).await;
     let load = Load::start(&stage, &stage.events, CROWD).await;
-    load.until_running(50).await;
+    wait_until("a hundred holds", PATIENCE, || async {
+        if load.held() >= 100 { Ok(()) } else { Err(format!("{} are held", load.held())) }
+    })
+    .await;
     let promises = load.stop().await;
     // Every other way of changing a hold: extended, replaced by another wish, bound to an order and sold.
     let kept = promises.held.iter().filter(|(hold, _)| !promises.released.contains(hold));
