@@ -26,7 +26,10 @@ async fn a_command_has_more_patience_with_a_busy_database_than_a_request_has() {
 
 #[tokio::test]
 async fn a_command_is_told_at_once_that_nobody_listens() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Taken, so that nobody else gets it, and not listened on.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = taken.local_addr().unwrap().port();
     let options = Database {
         postgres_url: Some(format!("postgres://somebody@127.0.0.1:{port}/test")),
         postgres_url_file: None,
