@@ -17,10 +17,9 @@ use super::viewers::differences;
 
 /// The speed that faults are to meet.
 const HOLDS_PER_SECOND: u64 = 500;
-/// The least that is a sale at all, on a machine that is busy with something else: at any speed everybody in the crowd has
-/// a request under way when a fault comes.
-const HOLDS_PER_SECOND_MIN: u64 = 50;
-/// How long the sale may take to get to its speed; after that any speed will do that is a sale at all.
+/// The least that is a sale at all, on a machine that is busy with something else.
+const HOLDS_PER_SECOND_MIN: u64 = 100;
+/// How long the sale may take to get to its speed; after that, the least will do.
 const WARM_UP: Duration = Duration::from_secs(6);
 /// How long the view may take to catch up after the last fault: gateways fetch again within four seconds.
 const CATCH_UP: Duration = Duration::from_secs(15);
