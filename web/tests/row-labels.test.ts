@@ -76,6 +76,24 @@ describe('labels of rows', () => {
     expect(labels).toHaveLength(3)
   })
 
+  it('become one at each of two places that lie near to each other', () => {
+    const file = plan([{ id: 'gangway', rows: 4, seats: 2 }])
+    const starts: [number, number][] = [
+      [-120, -20],
+      [-78, 22],
+      [30, -20],
+      [72, 22],
+    ]
+    file.sections[0]!.rows.forEach((row, line) => {
+      const [x, y] = starts[line]!
+      row.label = 'A'
+      row.seats.forEach((seat, index) => Object.assign(seat, { x: x + index * PITCH, y }))
+    })
+    const middles = labelsOf(new Venue(file), 76).map(({ x, y }) => [Math.round(x), Math.round(y)])
+    expect(middles).toContainEqual([-20, -20])
+    expect(middles).toContainEqual([22, 22])
+  })
+
   it('stay the same objects while the zoom changes a little, so that a patch is drawn like the whole', () => {
     const venue = blocks(90, (block, line) => `${line} (${block})`)
     const labels = new RowLabels(venue, new SeatGrid(venue))

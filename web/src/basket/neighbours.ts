@@ -9,8 +9,7 @@ const REACH_PITCHES_MAX = 14
 /** Whether `seat` and the next of its row are beside each other. */
 export function isBesideNext(venue: Venue, seat: number): boolean {
   if (venue.seatRow[seat] !== venue.seatRow[seat + 1]) return false
-  const distance = Math.hypot(venue.seatX[seat + 1]! - venue.seatX[seat]!, venue.seatY[seat + 1]! - venue.seatY[seat]!)
-  return distance <= venue.sectionOf(seat).pitch * BESIDE_PITCHES_MAX
+  return venue.distance(seat, seat + 1) <= venue.sectionOf(seat).pitch * BESIDE_PITCHES_MAX
 }
 
 /** Runs of seats of one row that are beside each other and satisfy `test`. */
@@ -66,9 +65,8 @@ function costOf(venue: Venue, seats: number[], targets: number[], pitch: number)
   for (const seat of seats) {
     let nearest = Infinity
     for (const target of targets) {
-      const distance = Math.hypot(venue.seatX[seat]! - venue.seatX[target]!, venue.seatY[seat]! - venue.seatY[target]!)
       const away = venue.seatRow[seat] === venue.seatRow[target] ? 0 : pitch * 3
-      nearest = Math.min(nearest, distance + away)
+      nearest = Math.min(nearest, venue.distance(seat, target) + away)
     }
     sum += nearest
   }

@@ -24,14 +24,16 @@ export function timeText(moment: string | number, timeZone: string | undefined, 
 /** The reader's own time when it differs from the venue's at that moment, else null. Says the weekday when the day differs. */
 export function readersTime(moment: string, timeZone: string, locale: string, readersZone?: string): string | null {
   const zone = readersZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
+  if (zone === timeZone) return null
   const wall = (inZone: string) =>
     new Intl.DateTimeFormat('en-GB', { timeZone: inZone, dateStyle: 'short', timeStyle: 'short' }).format(
       new Date(moment),
     )
-  if (wall(zone) === wall(timeZone)) return null
-  const day = (inZone: string) => wall(inZone).slice(0, 10)
+  const [here, there] = [wall(zone), wall(timeZone)]
+  if (here === there) return null
+  const day = (text: string) => text.slice(0, 10)
   const time = timeText(moment, zone, locale)
-  if (day(zone) === day(timeZone)) return time
+  if (day(here) === day(there)) return time
   const weekday = new Intl.DateTimeFormat(locale, { timeZone: zone, weekday: 'long' }).format(new Date(moment))
   return `${weekday}, ${time}`
 }

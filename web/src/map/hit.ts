@@ -1,4 +1,4 @@
-import { isInside, overlap } from '../venue/geometry'
+import { distance, isInside, overlap } from '../venue/geometry'
 import type { SeatGrid } from '../venue/seat-grid'
 import type { Section, Venue } from '../venue/venue'
 import { toPlan, viewBox, type Camera, type Viewport } from './camera'
@@ -49,11 +49,11 @@ export function sectionsInView(venue: Venue, camera: Camera, viewport: Viewport)
   const view = viewBox(camera, viewport)
   const x = (view.left + view.right) / 2
   const y = (view.top + view.bottom) / 2
-  const distance = ({ centre }: Section) => Math.hypot(centre[0] - x, centre[1] - y)
+  const away = ({ centre }: Section) => distance(centre[0], centre[1], x, y)
   let seats = 0
   return venue.sections
     .filter((section) => section.seatEnd > section.seatStart && overlap(section.box, view))
-    .sort((a, b) => distance(a) - distance(b))
+    .sort((a, b) => away(a) - away(b))
     .slice(0, SECTIONS_FOLLOWED_MAX)
     .filter((section) => (seats += section.seatEnd - section.seatStart) <= SEATS_FOLLOWED_MAX)
 }

@@ -115,11 +115,7 @@ export class MapView {
     this.repaint.addSeats(seats)
     if (since !== null) this.changedAt ??= since
     if (!this.isMotionReduced() && this.seatPixels >= SEATS_PIXELS_MIN) this.overlay.pulse(pulse)
-    // A lone change is drawn at once and is on the next picture; those soon after a drawing are drawn together. A frame
-    // that a pulse has asked for is not waited for: on a busy machine it may be many frames late.
-    const isRested = performance.now() - this.drawnAt > FRAME_MILLISECONDS
-    if (isRested && !this.isMoving && !document.hidden) this.drawFrame(performance.now())
-    else this.request()
+    this.drawNowOrSoon()
   }
 
   /** A section's seats became known. */
@@ -129,7 +125,7 @@ export class MapView {
       seats: (this.arrived?.seats ?? 0) + section.seatEnd - section.seatStart,
     }
     this.repaint.addSections([section.index])
-    this.request()
+    this.drawNowOrSoon()
   }
 
   sectionsChanged(sections: Iterable<number>): void {
@@ -382,6 +378,16 @@ export class MapView {
     this.set(wasHome ? this.home : centred(x, y, this.camera.scale, this.viewport))
     // A resized canvas is empty: paint before the browser shows it.
     this.drawFrame(performance.now())
+  }
+
+  /**
+   * What is new and comes alone is drawn at once and is on the next picture; what comes soon after a drawing is drawn
+   * together. A frame that something else has asked for is not waited for: on a busy machine it may be many frames late.
+   */
+  private drawNowOrSoon(): void {
+    const isRested = performance.now() - this.drawnAt > FRAME_MILLISECONDS
+    if (isRested && !this.isMoving && !document.hidden) this.drawFrame(performance.now())
+    else this.request()
   }
 
   private request(): void {

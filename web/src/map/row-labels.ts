@@ -1,4 +1,4 @@
-import { grown, overlap, type Box } from '../venue/geometry'
+import { distance, grown, overlap, type Box } from '../venue/geometry'
 import type { SeatGrid } from '../venue/seat-grid'
 import type { Venue } from '../venue/venue'
 import { SEAT_PART } from './sprites'
@@ -47,15 +47,14 @@ export function rowLabelSize(pitchPixels: number): number {
  * drawn the same as all of it.
  */
 export class RowLabels {
-  private readonly rows: Place[][]
+  /** Made when rows are first named: the picture of a large venue names none, and does not wait for them. */
+  private rows: Place[][] | null = null
   private readonly steps = new Map<number, PlacedLabel[][]>()
 
   constructor(
     private readonly venue: Venue,
     private readonly grid: SeatGrid,
-  ) {
-    this.rows = placesOf(venue)
-  }
+  ) {}
 
   /** The labels of every section. `widthOf` answers the width of a text of size 1. */
   at(scale: number, widthOf: (text: string) => number): PlacedLabel[][] {
@@ -83,6 +82,7 @@ export class RowLabels {
       return true
     }
     const seconds: Place[] = []
+    this.rows ??= placesOf(this.venue)
     for (const places of this.rows) {
       const first = places.findIndex(tryPlace)
       if (first >= 0) seconds.push(...places.slice(first + 1))
@@ -97,9 +97,9 @@ export class RowLabels {
     this.grid.within(grown(box, venue.pitch), (seat) => {
       const x = venue.seatX[seat]!
       const y = venue.seatY[seat]!
-      const dx = x - Math.max(box.left, Math.min(box.right, x))
-      const dy = y - Math.max(box.top, Math.min(box.bottom, y))
-      if (Math.hypot(dx, dy) < (venue.sectionOf(seat).pitch * SEAT_PART) / 2) isOn = true
+      const nearestX = Math.max(box.left, Math.min(box.right, x))
+      const nearestY = Math.max(box.top, Math.min(box.bottom, y))
+      if (distance(x, y, nearestX, nearestY) < (venue.sectionOf(seat).pitch * SEAT_PART) / 2) isOn = true
     })
     return isOn
   }
@@ -142,9 +142,17 @@ function placesOf(venue: Venue): Place[][] {
   })
 }
 
+/**
+ * The number of a cell of a grid. Plans are far smaller than what would make two cells have the same; if ever two do,
+ * their places are compared in vain.
+ */
+function cellOf(column: number, line: number): number {
+  return column * 0x10_0000 + line
+}
+
 /** Finds ends of rows of the same name that face each other, and makes one place of the two. */
 class Meetings {
-  private readonly cells = new Map<string, Place>()
+  private readonly cells = new Map<number, Place[]>()
   private readonly reach: number
 
   constructor(private readonly pitch: number) {
@@ -159,23 +167,28 @@ class Meetings {
     const line = Math.round(y / this.reach)
     for (let dx = -1; dx <= 1; dx++) {
       for (let dy = -1; dy <= 1; dy++) {
-        const key = `${place.text} ${column + dx} ${line + dy}`
-        const other = this.cells.get(key)
-        if (!other || Math.hypot(other.x + other.dx * this.pitch - x, other.y + other.dy * this.pitch - y) > this.reach)
-          continue
+        const places = this.cells.get(cellOf(column + dx, line + dy))
+        const at = places?.findIndex((other) => this.isMeeting(other, place.text, x, y)) ?? -1
+        if (at < 0) continue
+        const [other] = places!.splice(at, 1) as [Place]
         Object.assign(other, { x: (other.x + place.x) / 2, y: (other.y + place.y) / 2, dx: 0, dy: 0 })
-        this.cells.delete(key)
         return true
       }
     }
-    this.cells.set(`${place.text} ${column} ${line}`, place)
+    put(this.cells, cellOf(column, line), place)
     return false
+  }
+
+  /** Whether a place of the same name looks to about the same point. */
+  private isMeeting(other: Place, text: string, x: number, y: number): boolean {
+    const [otherX, otherY] = [other.x + other.dx * this.pitch, other.y + other.dy * this.pitch]
+    return other.text === text && distance(otherX, otherY, x, y) <= this.reach
   }
 }
 
 /** Finds labels that lie on each other. */
 class LabelGrid {
-  private readonly cells = new Map<string, Box[]>()
+  private readonly cells = new Map<number, Box[]>()
 
   constructor(private readonly cell: number) {}
 
@@ -184,18 +197,20 @@ class LabelGrid {
   }
 
   add(box: Box): void {
-    for (const key of this.keys(box)) {
-      const boxes = this.cells.get(key)
-      if (boxes) boxes.push(box)
-      else this.cells.set(key, [box])
-    }
+    for (const key of this.keys(box)) put(this.cells, key, box)
   }
 
-  private keys({ left, top, right, bottom }: Box): string[] {
-    const keys: string[] = []
+  private keys({ left, top, right, bottom }: Box): number[] {
+    const keys: number[] = []
     for (let column = Math.floor(left / this.cell); column <= Math.floor(right / this.cell); column++)
       for (let line = Math.floor(top / this.cell); line <= Math.floor(bottom / this.cell); line++)
-        keys.push(`${column} ${line}`)
+        keys.push(cellOf(column, line))
     return keys
   }
+}
+
+function put<T>(cells: Map<number, T[]>, key: number, value: T): void {
+  const values = cells.get(key)
+  if (values) values.push(value)
+  else cells.set(key, [value])
 }

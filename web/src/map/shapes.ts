@@ -46,9 +46,7 @@ function addRow(venue: Venue, row: number, pitch: number, paths: Map<number, Pat
     let path = paths.get(category)
     if (!path) paths.set(category, (path = new Path2D()))
     const isNext =
-      previous >= 0 &&
-      venue.seatCategory[previous] === category &&
-      Math.hypot(venue.seatX[previous]! - x, venue.seatY[previous]! - y) < pitch * RIBBON_GAP
+      previous >= 0 && venue.seatCategory[previous] === category && venue.distance(previous, seat) < pitch * RIBBON_GAP
     if (isNext) path.lineTo(x, y)
     else {
       path.moveTo(x, y)

@@ -1,5 +1,5 @@
 import { bestTogether, type Finding } from '../basket/best'
-import { boxOf } from '../venue/geometry'
+import { boxOf, distance } from '../venue/geometry'
 import type { SeatStates } from '../venue/states'
 import type { Section, Venue } from '../venue/venue'
 import type { SectionFollower } from './follower'
@@ -49,7 +49,7 @@ export class Finder {
 
   private distance(section: Section): number {
     const [x, y] = this.focus()
-    return Math.hypot(section.centre[0] - x, section.centre[1] - y)
+    return distance(section.centre[0], section.centre[1], x, y)
   }
 
   /** What people look at: the stage, else the pitch, else the middle. */

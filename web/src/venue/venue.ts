@@ -2,6 +2,7 @@ import {
   boxOf,
   centreOf,
   chordsThrough,
+  distance,
   emptyBox,
   grown,
   include,
@@ -69,6 +70,10 @@ const ATTRIBUTES: Record<string, number> = {
   aisle: Attribute.aisle,
 }
 
+function attributeBits(names: string[]): number {
+  return names.reduce((bits, name) => bits | (ATTRIBUTES[name] ?? 0), 0)
+}
+
 /** Distance of seats when a plan has no two in a row. */
 const PITCH_FALLBACK = 24
 
@@ -94,7 +99,8 @@ export class Venue {
   readonly box: Box
   /** Typical distance of neighbouring seats, in the plan's units. */
   readonly pitch: number
-  private readonly seatById = new Map<string, number>()
+  /** Made when a seat is first looked for by its id, which is when the reader chooses one: no picture waits for it. */
+  private seatById: Map<string, number> | null = null
   private readonly sectionById = new Map<string, number>()
   private readonly areaById = new Map<string, number>()
   private readonly rowById = new Map<string, number>()
@@ -123,6 +129,10 @@ export class Venue {
   }
 
   seat(id: string): number | undefined {
+    if (this.seatById === null) {
+      this.seatById = new Map()
+      for (let seat = 0; seat < this.seatCount; seat++) this.seatById.set(this.seatIds[seat]!, seat)
+    }
     return this.seatById.get(id)
   }
 
@@ -148,12 +158,16 @@ export class Venue {
     return this.sections[this.rowOf(seat).section]!
   }
 
+  /** How far two seats are apart, in the plan's units. */
+  distance(one: number, other: number): number {
+    return distance(this.seatX[one]!, this.seatY[one]!, this.seatX[other]!, this.seatY[other]!)
+  }
+
   private addSection(file: SectionFile, categoryIndex: Map<string, number>): void {
     const index = this.sections.length
     const rowStart = this.rows.length
     const seatStart = rowStart === 0 ? 0 : this.rows[rowStart - 1]!.seatEnd
     const counts = new Map<number, number>()
-    const points: Point[][] = []
     let seat = seatStart
     for (const row of file.rows) {
       const rowIndex = this.rows.length
@@ -165,15 +179,13 @@ export class Venue {
         this.seatRow[seat] = rowIndex
         const category = categoryIndex.get(given.category) ?? 0
         this.seatCategory[seat] = category
-        this.seatAttributes[seat] = (given.attributes ?? []).reduce((bits, name) => bits | (ATTRIBUTES[name] ?? 0), 0)
+        if (given.attributes) this.seatAttributes[seat] = attributeBits(given.attributes)
         this.seatIds[seat] = given.id
         this.seatLabels[seat] = given.label
-        this.seatById.set(given.id, seat)
         counts.set(category, (counts.get(category) ?? 0) + 1)
         seat++
       }
       this.rows.push({ id: row.id, label: row.label, section: index, seatStart: start, seatEnd: seat })
-      points.push(row.seats.map(({ x, y }) => [x, y]))
     }
     const areas = (file.areas ?? []).map((area) => {
       const polygon = area.polygon ?? file.polygon ?? []
@@ -197,7 +209,7 @@ export class Venue {
     const ranked = [...counts].sort(([, a], [, b]) => b - a).map(([category]) => category)
     const given = file.polygon && file.polygon.length > 2 ? file.polygon : null
     const areaPolygon = areas.length > 0 && seat === seatStart ? this.areas[areas[0]!]!.polygon : null
-    const polygon = given ?? areaPolygon ?? outlineOfRows(points)
+    const polygon = given ?? areaPolygon ?? outlineOfRows(file.rows.map(({ seats }) => seats.map(({ x, y }) => [x, y])))
     const pitch = this.pitchOf(rowStart, seatStart, seat)
     const box = boxOf(polygon)
     const centre = centreOf(polygon)
@@ -230,7 +242,7 @@ export class Venue {
     const step = Math.max(1, Math.floor((seatEnd - seatStart) / 200))
     for (let seat = seatStart; seat + 1 < seatEnd; seat += step) {
       if (this.seatRow[seat] !== this.seatRow[seat + 1]) continue
-      distances.push(Math.hypot(this.seatX[seat + 1]! - this.seatX[seat]!, this.seatY[seat + 1]! - this.seatY[seat]!))
+      distances.push(this.distance(seat, seat + 1))
     }
     for (let row = rowStart; row + 1 < this.rows.length; row++) {
       const gap = this.gapOfRows(this.rows[row]!, this.rows[row + 1]!)
@@ -245,10 +257,7 @@ export class Venue {
     const seat = (one.seatStart + one.seatEnd) >> 1
     let nearest = Infinity
     for (let index = other.seatStart; index < other.seatEnd; index++) {
-      nearest = Math.min(
-        nearest,
-        Math.hypot(this.seatX[index]! - this.seatX[seat]!, this.seatY[index]! - this.seatY[seat]!),
-      )
+      nearest = Math.min(nearest, this.distance(index, seat))
     }
     return nearest
   }
