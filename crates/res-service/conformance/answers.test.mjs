@@ -108,6 +108,12 @@ describe('answers', { concurrency: true }, () => {
     assert.deepEqual(subscribed.models['test.slow.3500'], { waited: 3500 })
   })
 
+  test('r14 a handler that needs longer says so by hand', async () => {
+    const client = await RawClient.connect({ at: impatientGateway })
+    assert.equal(await client.call('test.answers', 'patient', 900), 'late', 'half a second is what it waits unasked')
+    await assert.rejects(client.call('test.answers', 'hasty', 900), { code: 'system.timeout' })
+  })
+
   test('r16 a gateway with less patience than the library says timeout by itself', async () => {
     const client = await RawClient.connect({ at: impatientGateway })
     await assert.rejects(client.call('test.answers', 'slow', 900), { code: 'system.timeout' })

@@ -9,6 +9,8 @@ use std::time::Duration;
 use res_service::{Access, Auth, Builder, Call, Collection, Data, Error, Get, Grant, Reply, Resource};
 use serde::{Deserialize, Serialize};
 
+mod nats;
+
 /// Messages that the room remembers.
 const MESSAGES_MAX: usize = 100;
 /// The longest name and the longest message.
@@ -38,7 +40,7 @@ struct Message {
 
 fn within_limits(text: &str) -> Result<(), Error> {
     if text.trim().is_empty() || text.chars().count() > CHARS_MAX {
-        return Err(Error::INVALID_PARAMS.message(format!("1 to {CHARS_MAX} characters are expected")));
+        return Err(Error::INVALID_PARAMS.with_message(format!("1 to {CHARS_MAX} characters are expected")));
     }
     Ok(())
 }
@@ -66,7 +68,6 @@ fn room() -> Resource {
         // A message is a value inside the collection, not a resource of its own.
         async move { Collection::from_serialize(&messages.into_iter().map(Data).collect::<Vec<_>>()) }
     })
-    .owned_by_name(1)
     .access(|access: Access| async move {
         let token: Option<Token> = access.token()?;
         Ok(if token.is_some() { Grant::get().call(["say"]) } else { Grant::none() })
@@ -95,7 +96,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let service = Builder::new("chat")
         .resource(session())
         .resource(room())
-        .start(async_nats::connect("127.0.0.1:4222").await?)
+        .start(async_nats::connect(nats::url()).await?)
         .await?;
     tokio::signal::ctrl_c().await?;
     service.stop(Duration::from_secs(10)).await?;

@@ -1,12 +1,15 @@
 //! A counter for everybody: start nats-server and Resgate, run this, and look at
 //! `http://localhost:8080/api/example/counter`. `NATS_URL` names a NATS server elsewhere.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use res_service::{Access, Builder, Call, Get, Grant, Model, Reply, Resource};
 use serde::{Deserialize, Serialize};
+
+mod nats;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Serialize)]
 struct Counter {
@@ -20,35 +23,20 @@ struct Add {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let count = Arc::new(AtomicU64::new(0));
-    let read = Arc::clone(&count);
-
-    let service = Builder::new("example")
-        .resource(
-            Resource::model("counter", move |_: Get| {
-                let count = read.load(Ordering::Relaxed);
-                async move { Model::from_serialize(&Counter { count }) }
-            })
-            .owned_by_name(1)
-            .access(|_: Access| async { Ok(Grant::get().call(["add"])) })
-            .call("add", move |call: Call| {
-                let count = Arc::clone(&count);
-                async move {
-                    let add: Add = call.params()?;
-                    let now = count.fetch_add(add.by, Ordering::Relaxed) + add.by;
-                    call.service().refresh(call.name()).await?;
-                    Reply::result(&now)
-                }
-            }),
-        )
-        .start(async_nats::connect(nats_url()).await?)
-        .await?;
+    let counter = Resource::model("counter", async |_: Get| {
+        Model::from_serialize(&Counter { count: COUNT.load(Relaxed) })
+    })
+    .access(async |_: Access| Ok(Grant::get().call(["add"])))
+    .call("add", async |call: Call| {
+        let add: Add = call.params()?;
+        let now = COUNT.fetch_add(add.by, Relaxed) + add.by;
+        call.service().refresh(call.name()).await?;
+        Reply::result(&now)
+    });
+    let client = async_nats::connect(nats::url()).await?;
+    let service = Builder::new("example").resource(counter).start(client).await?;
 
     tokio::signal::ctrl_c().await?;
     service.stop(Duration::from_secs(10)).await?;
     Ok(())
-}
-
-fn nats_url() -> String {
-    std::env::var("NATS_URL").unwrap_or_else(|_| "127.0.0.1:4222".to_owned())
 }

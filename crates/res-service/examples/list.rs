@@ -9,6 +9,8 @@ use std::time::Duration;
 use res_service::{Access, Builder, Call, Collection, Error, Get, Grant, Model, Reply, Resource};
 use serde::{Deserialize, Serialize};
 
+mod nats;
+
 /// What has to be bought, in the order in which it was thought of.
 #[derive(Clone, Default)]
 struct List(Arc<Mutex<BTreeMap<u64, Item>>>);
@@ -43,7 +45,6 @@ fn list(list: &List) -> Resource {
             reading.items().keys().map(|number| format!("shopping.item.{number}")).collect();
         async move { Collection::references(numbers) }
     })
-    .owned_by_name(1)
     .access(|_: Access| async { Ok(Grant::get().call(["add"])) })
     .call("add", move |call: Call| {
         let list = adding.clone();
@@ -71,7 +72,6 @@ fn item(list: &List) -> Resource {
             Model::from_serialize(&item)
         }
     })
-    .owned_by_name(1)
     .access(|_: Access| async { Ok(Grant::get().call(["set", "remove"])) })
     .call("set", move |call: Call| {
         let list = setting.clone();
@@ -100,7 +100,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let service = Builder::new("shopping")
         .resource(list(&shopping))
         .resource(item(&shopping))
-        .start(async_nats::connect("127.0.0.1:4222").await?)
+        .start(async_nats::connect(nats::url()).await?)
         .await?;
     tokio::signal::ctrl_c().await?;
     service.stop(Duration::from_secs(10)).await?;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use res_service::{Access, Builder, Get, Grant, KvLease, Model, Resource};
 use serde::Serialize;
 
+mod nats;
+
 /// Rooms are spread over so many keys, each owned by one replica at a time.
 const SHARDS: u32 = 16;
 /// How long a replica that says nothing keeps what it owns.
@@ -22,7 +24,7 @@ struct Clock<'a> {
 
 #[tokio::main]
 async fn main() -> Result<(), res_service::BoxError> {
-    let client = async_nats::connect("127.0.0.1:4222").await?;
+    let client = async_nats::connect(nats::url()).await?;
     let jetstream = async_nats::jetstream::new(client.clone());
     let lease = KvLease::new(&jetstream, "clock_owners", TIME_TO_LIVE).await?;
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use res_service::{Access, Builder, Call, Collection, Error, Get, Grant, Reply, Resource};
 use serde::Deserialize;
 
+mod nats;
+
 /// Towns of an answer, when the query says nothing else.
 const LIMIT: usize = 10;
 /// Towns of an answer at most.
@@ -35,7 +37,7 @@ impl Query {
                 }
                 _ => {
                     return Err(
-                        Error::INVALID_QUERY.message(format!("{pair:?} is neither start= nor limit="))
+                        Error::INVALID_QUERY.with_message(format!("{pair:?} is neither start= nor limit="))
                     );
                 }
             }
@@ -68,7 +70,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(Collection::from_serialize(&found)?.query(query.normalised()))
         }
     })
-    .owned_by_name(1)
     .access(|_: Access| async { Ok(Grant::get().call(["found"])) })
     // A town is founded: the library asks the gateways which queries they keep, and each gets its new answer.
     .call("found", move |call: Call| {
@@ -80,8 +81,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(Reply::null())
         }
     });
-    let service =
-        Builder::new("towns").resource(all).start(async_nats::connect("127.0.0.1:4222").await?).await?;
+    let service = Builder::new("towns").resource(all).start(async_nats::connect(nats::url()).await?).await?;
     tokio::signal::ctrl_c().await?;
     service.stop(Duration::from_secs(10)).await?;
     Ok(())

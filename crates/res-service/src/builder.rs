@@ -102,6 +102,11 @@ pub struct Builder {
     hooks: Hooks,
 }
 
+/// Longer than anything is waited for, and short enough to be added to any time.
+const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// A round takes a part of it, and has to go over the network.
+const TIME_TO_LIVE_MIN: Duration = Duration::from_millis(100);
+
 impl Builder {
     /// A service by its name, which is the first part of the name of every resource it has.
     #[must_use]
@@ -117,7 +122,7 @@ impl Builder {
                 request_timeout: Duration::from_secs(3),
             },
             lease: None,
-            busy: Error::INTERNAL_ERROR.message("Busy"),
+            busy: Error::INTERNAL_ERROR.with_message("Busy"),
             access: None,
             resources: Vec::new(),
             layers: Layers::default(),
@@ -126,7 +131,8 @@ impl Builder {
         }
     }
 
-    /// The name of this replica, different from that of every other one. By default it is random.
+    /// The name of this replica, different from that of every other one, and from that of an earlier one whose holdings may
+    /// not have run out: they would be its own. By default it is random.
     #[must_use]
     pub fn replica(mut self, replica: impl Into<String>) -> Self {
         self.replica = replica.into();
@@ -161,15 +167,16 @@ impl Builder {
     }
 
     /// How long a handler may run before it is dropped and answered for with `system.internalError`; the default is
-    /// 30 s, and gets never have more than 9 s.
+    /// 30 s, and gets never have more than 9 s. From a millisecond to a day.
     #[must_use]
     pub fn handler_time_max(mut self, time: Duration) -> Self {
         self.limits.handler_time_max = time;
         self
     }
 
-    /// The gateways' `requestTimeout`; the default, as theirs, is 3 s. The second reset after an acquisition comes one
-    /// second later than that, when every request of the first has ended.
+    /// The gateways' `requestTimeout`; the default, as theirs, is 3 s. Requests that take a third of it (and 250 ms at least,
+    /// a second at most) are followed by pre-responses. The second reset after an acquisition comes one second later than
+    /// it, when every request of the first has ended; three more come within seven minutes. At most a day.
     #[must_use]
     pub fn request_timeout(mut self, time: Duration) -> Self {
         self.limits.request_timeout = time;
@@ -255,7 +262,7 @@ impl Builder {
     /// use res_service::{Builder, Handled};
     ///
     /// let builder = Builder::new("example").observe(|handled: &Handled<'_>| {
-    ///     let outcome = handled.outcome.map_or_else(|error| error.code.as_ref(), |()| "ok");
+    ///     let outcome = handled.outcome.map_or_else(|error| error.code(), |()| "ok");
     ///     println!("{} {} {:?} {outcome} {:?}", handled.kind, handled.pattern, handled.method, handled.elapsed);
     /// });
     /// # drop(builder);
@@ -273,8 +280,8 @@ impl Builder {
         self
     }
 
-    /// Awaited before the first get of a newly owned key is served. An error is tried again a few times; then the key
-    /// is left to another replica.
+    /// Awaited before the first get of a newly owned key is served. An error, or a panic, is tried again a few times; then
+    /// the key is left to another replica, and without a lease tried again for as long as it takes.
     #[must_use]
     pub fn on_acquired<F, Fut>(mut self, acquired: F) -> Self
     where
@@ -296,8 +303,9 @@ impl Builder {
         self
     }
 
-    /// Subscribes to the service's requests and begins to serve them. The subscriptions are known to the server when
-    /// this returns; keys are acquired from then on.
+    /// Subscribes to the service's requests and begins to serve them. The server has taken note of the subscriptions when
+    /// this returns (one that it does not allow is told to async-nats' `event_callback`, and to nobody else); keys are
+    /// acquired from then on.
     ///
     /// # Errors
     ///
@@ -321,6 +329,16 @@ impl Builder {
         }
         if self.resources.is_empty() {
             return Err(wrong(format!("the service {:?} has no resources", self.name)));
+        }
+        let time_to_live = self.lease.as_ref().map(|lease| lease.time_to_live());
+        for (what, time, least) in [
+            ("request_timeout", Some(self.limits.request_timeout), Duration::ZERO),
+            ("handler_time_max", Some(self.limits.handler_time_max), Duration::from_millis(1)),
+            ("lease's time_to_live", time_to_live, TIME_TO_LIVE_MIN),
+        ] {
+            if time.is_some_and(|time| !(least..=TIME_MAX).contains(&time)) {
+                return Err(wrong(format!("the {what} must be between {least:?} and {TIME_MAX:?}")));
+            }
         }
         let mut trie = Trie::default();
         let mut definitions = Vec::with_capacity(self.resources.len());

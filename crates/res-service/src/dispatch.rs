@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use tokio::time::Instant;
 
@@ -13,20 +13,22 @@ use futures::FutureExt;
 use crate::connection::Subscription;
 use crate::error::{BoxError, Error};
 use crate::group::{Job, Route};
-use crate::handling::{Begun, Rest, begin, guarded, keeping};
+use crate::handling::{Begun, Handled, Rest, begin, guarded, keeping};
 use crate::in_flight::Slot;
 use crate::middleware::Request;
-use crate::reply::{Grant, Reply};
-use crate::request::{Access, Auth, Call, Get, Target};
-use crate::resource::{AccessRule, Definition, Handler};
+use crate::reply::Reply;
+use crate::request::{Auth, Call, Get, Target};
+use crate::resource::{Definition, Handler};
 use crate::router::{IncomingGet, route_get, subject, subject_of_all};
 use crate::service::{OpenSubscription, Service};
 use crate::statistics::count;
-use crate::worker::begin_work;
+use crate::worker::serve_at_once;
 
+use self::access::access;
 use self::last::take_last;
 pub(crate) use self::watch::watch;
 
+mod access;
 mod forwarded;
 mod last;
 mod watch;
@@ -95,13 +97,16 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
     let stops_with_the_service = open.is_some();
     let stop = service.stopping().wait_for(|stopping| stopping && stops_with_the_service);
     tokio::pin!(stop);
-    let mut taken: u64 = 0;
+    // Who is woken by the stop: it need not be asked again by the same, as it is seen below before it wakes anybody.
+    let mut woken: Option<Waker> = None;
+    // How many messages this subscription had, and of which connection that is known.
+    let (mut taken, connects): (u64, u64) = (0, service.connection().connects());
     // What is there already came together with the first of it, or waited while that was begun.
     let (mut received, mut has_waited) = (Instant::now(), false);
     loop {
         let pause = poll_fn(|context| {
             loop {
-                // The other way out is seen only when nothing waits here.
+                // The stop itself is asked only when nothing waits here, and once.
                 if stops_with_the_service && service.is_stopping() {
                     return Poll::Ready(Pause::Stop);
                 }
@@ -118,6 +123,10 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
                     Poll::Ready(None) => return Poll::Ready(Pause::End),
                     Poll::Pending => {
                         has_waited = true;
+                        if woken.as_ref().is_some_and(|woken| woken.will_wake(context.waker())) {
+                            return Poll::Pending;
+                        }
+                        woken = Some(context.waker().clone());
                         return stop.as_mut().poll(context).map(|()| Pause::Stop);
                     }
                 }
@@ -129,10 +138,17 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
                 has_waited = true;
             }
             Pause::Stop => break,
-            Pause::End => return,
+            Pause::End => {
+                // Whatever closed the client: nobody else would say why no requests come any more.
+                tracing::error!(requests = ?kind, "the connection to NATS is closed, so no more requests are taken");
+                return;
+            }
         }
     }
-    if !take_last(&service, kind, &mut subscription, taken).await && subscription.drain().await.is_ok() {
+    // After a reconnect the server counts from none again and the client goes on: it would end what the server still sends.
+    let counts_alike = service.connection().connects() == connects;
+    let ended = counts_alike && take_last(&service, kind, &mut subscription, taken).await;
+    if !ended && subscription.drain().await.is_ok() {
         while let Some(message) = subscription.next().await {
             go_through(take(&service, kind, message, Instant::now())).await;
         }
@@ -140,7 +156,9 @@ async fn serve(service: Service, kind: Kind, mut subscription: Subscription, ope
     drop(open);
 }
 
-/// Begins with a request, and gives back what must be waited for before the next is taken.
+/// Begins with a request, and gives back what must be waited for before the next is taken. The kinds are functions of their
+/// own, and so is what is seldom done: a request that comes alone finds its code and its stack cold, and the less it needs
+/// of both the sooner it is served.
 fn take(service: &Service, kind: Kind, mut message: Message, received: Instant) -> Option<Rest> {
     let Some(reply) = message.reply.take() else {
         tracing::debug!(nats.subject = %message.subject, "a request without a reply subject is passed over");
@@ -164,22 +182,25 @@ fn take(service: &Service, kind: Kind, mut message: Message, received: Instant) 
             count(&statistics.auth_requests);
             auth(service, message, reply, received)
         }
-        Kind::Forward | Kind::ForwardToAll => {
-            let service = service.clone();
-            Some(async move { forwarded::get(&service, message, reply, kind == Kind::Forward).await }.boxed())
-        }
-        Kind::Refresh | Kind::RefreshToAll => {
-            let service = service.clone();
-            Some(
-                async move { forwarded::refresh(&service, &message, reply, kind == Kind::Refresh).await }
-                    .boxed(),
-            )
+        Kind::Forward | Kind::ForwardToAll | Kind::Refresh | Kind::RefreshToAll => {
+            Some(forwarded(service, kind, message, reply))
         }
         Kind::Query => {
             count(&statistics.query_requests);
             query(service, &message, reply, received)
         }
     }
+}
+
+/// What another replica has sent here.
+#[inline(never)]
+fn forwarded(service: &Service, kind: Kind, message: Message, reply: Subject) -> Rest {
+    let service = service.clone();
+    let refuses = matches!(kind, Kind::Forward | Kind::Refresh);
+    if matches!(kind, Kind::Forward | Kind::ForwardToAll) {
+        return async move { forwarded::get(&service, message, reply, refuses).await }.boxed();
+    }
+    async move { forwarded::refresh(&service, &message, reply, refuses).await }.boxed()
 }
 
 /// Finds the resource of a request; if there is none, the request has been answered, and that may have to be waited for.
@@ -197,7 +218,8 @@ fn target<'s>(
     };
     let headers = headers.map(Arc::new);
     let (service, number) = (service.clone(), definition.number);
-    let target = Target { service, definition: number, subject, name_start: start, name_end: end, headers };
+    let (name_start, name_end) = (start, end);
+    let target = Target { service, definition: number, subject, name_start, name_end, headers, slot: None };
     Ok((definition, target, payload))
 }
 
@@ -206,9 +228,10 @@ fn name_end(subject: &Subject) -> usize {
     subject.as_str().rfind('.').unwrap_or(subject.as_str().len())
 }
 
+#[inline(never)]
 fn call(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = name_end(&message.subject);
-    let (definition, target, payload) = match target(service, message, "call.".len(), end, &reply) {
+    let (definition, mut target, payload) = match target(service, message, "call.".len(), end, &reply) {
         Ok(found) => found,
         Err(rest) => return rest,
     };
@@ -221,6 +244,7 @@ fn call(service: &Service, message: Message, reply: Subject, received: Instant) 
             return service.refuse_busy(reply);
         }
     };
+    target.slot = Some(slot.key());
     let subject = target.subject.as_str().into();
     let in_order = definition.calls_in_order.then(|| Route::new(Arc::clone(definition), target.name()));
     let mut asked = Asked { subject, is_http: false, name_end: end, slot };
@@ -252,9 +276,10 @@ async fn go_through(rest: Option<Rest>) {
     }
 }
 
+#[inline(never)]
 fn auth(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = name_end(&message.subject);
-    let (definition, target, payload) = match target(service, message, "auth.".len(), end, &reply) {
+    let (definition, mut target, payload) = match target(service, message, "auth.".len(), end, &reply) {
         Ok(found) => found,
         Err(rest) => return rest,
     };
@@ -267,6 +292,7 @@ fn auth(service: &Service, message: Message, reply: Subject, received: Instant) 
             return service.refuse_busy(reply);
         }
     };
+    target.slot = Some(slot.key());
     let service = service.clone();
     // Checking who somebody is takes computing, which others should not have to wait for.
     tokio::spawn(async move {
@@ -309,18 +335,22 @@ fn respond<R: Request<Answer = Reply>>(
         res.method = method,
         res.cid = request.cid()
     );
-    let handled = match begin(service, span, || handler(request)) {
-        Begun::Done(outcome) => return answer(service, asked, outcome),
-        Begun::Waiting(handled) => handled,
-    };
-    let service = service.clone();
+    match begin(service, span, || handler(request)) {
+        Begun::Done(outcome) => answer(service, asked, outcome),
+        Begun::Waiting(handled) => Some(wait(service.clone(), asked, handled)),
+    }
+}
+
+/// What is left when the handler has to wait.
+#[inline(never)]
+fn wait(service: Service, asked: Asked, handled: Handled<Reply>) -> Rest {
     let wait = async move {
         let outcome = guarded(&service, service.limits().handler_time_max, handled).await;
         if let Some(rest) = answer(&service, asked, outcome) {
             rest.await;
         }
     };
-    Some(wait.boxed())
+    wait.boxed()
 }
 
 /// Answers a call or authentication.
@@ -336,62 +366,14 @@ fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Opt
     Some(keeping(rest, asked.slot))
 }
 
-fn access(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
-    let end = message.subject.as_str().len();
-    let (definition, target, payload) = match target(service, message, "access.".len(), end, &reply) {
-        Ok(found) => found,
-        Err(rest) => return rest,
-    };
-    let handler = match &definition.access {
-        AccessRule::Elsewhere => return None,
-        AccessRule::Default => {
-            return service.refuse(reply, &Error::ACCESS_DENIED, target.name());
-        }
-        AccessRule::Handler(handler) => handler,
-    };
-    let slot = match service.accesses().enter(reply, received) {
-        Ok(slot) => slot,
-        Err(reply) => {
-            return service.refuse_busy(reply);
-        }
-    };
-    let name: Box<str> = target.name().into();
-    let begun = match Access::parse(target, payload) {
-        Ok(request) => {
-            let span = tracing::debug_span!(
-                "request",
-                res.kind = "access",
-                res.resource = &*name,
-                res.cid = request.cid()
-            );
-            begin(service, span, || handler(request))
-        }
-        Err(error) => Begun::Done(Err(error)),
-    };
-    let answer = move |service: &Service, outcome: Result<Grant, Error>| {
-        let outcome = outcome.and_then(|grant| grant.encode());
-        let rest = service.answer(slot.take_reply()?, outcome, &name)?;
-        Some(keeping(rest, slot))
-    };
-    let rest: Option<Rest> = match begun {
-        Begun::Done(outcome) => answer(service, outcome),
-        Begun::Waiting(handled) => {
-            let service = service.clone();
-            let wait = async move {
-                let outcome = guarded(&service, service.limits().handler_time_max, handled).await;
-                if let Some(rest) = answer(&service, outcome) {
-                    rest.await;
-                }
-            };
-            Some(wait.boxed())
-        }
-    };
-    go_on(rest)
-}
-
+#[inline(never)]
 fn get(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let Message { subject, payload, headers, .. } = message;
     let name = subject.as_str().get("get.".len()..).unwrap_or("");
+    // A replica that does not own it hands it on with headers, which must fit into a message too.
+    if payload.len() > service.connection().max_payload() / 2 {
+        return service.refuse(reply, &Error::INVALID_QUERY, name);
+    }
     let query = match Get::parse_query(&payload) {
         Ok(query) => query,
         Err(error) => return service.refuse(reply, &error, name),
@@ -425,8 +407,7 @@ fn get(service: &Service, message: Message, reply: Subject, received: Instant) -
         slot,
     };
     if begun.is_some() {
-        let group = Arc::clone(&get.route.group);
-        begin_work(service, &group, Job::Get(get));
+        serve_at_once(service, get);
     } else {
         route_get(service, get);
     }
@@ -434,6 +415,7 @@ fn get(service: &Service, message: Message, reply: Subject, received: Instant) -
 }
 
 /// A gateway asks for the state of one of its queries after a query change.
+#[inline(never)]
 fn query(service: &Service, message: &Message, reply: Subject, received: Instant) -> Option<Rest> {
     let prefix = subject("query", service.name(), service.replica());
     let name = message.subject.as_str().get(prefix.len() + 1..).unwrap_or_default();

@@ -20,19 +20,44 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// constants of this type. Cloning is cheap.
 ///
 /// ```
-/// use res_service::Error;
+/// use res_service::{Error, ErrorKind};
 ///
-/// let error = Error::custom("tickets.seatTaken", "The seat is taken").data(&serde_json::json!({"seat": "A-12"}));
+/// let error = Error::custom("tickets.seatTaken", "The seat is taken").with_data(&serde_json::json!({"seat": "A-12"}));
 /// assert_eq!(error.to_string(), "tickets.seatTaken: The seat is taken");
+/// match error.kind() {
+///     ErrorKind::Custom("tickets.seatTaken") => {}
+///     other => panic!("{other:?}"),
+/// }
 /// ```
 #[derive(Clone)]
 pub struct Error {
-    /// Dot-separated code, for programs: `system.notFound`, `tickets.seatTaken`.
-    pub code: Cow<'static, str>,
-    /// One sentence for people.
-    pub message: Cow<'static, str>,
+    code: Cow<'static, str>,
+    message: Cow<'static, str>,
     data: Option<Arc<RawValue>>,
     cause: Option<Arc<dyn std::error::Error + Send + Sync + 'static>>,
+}
+
+/// What an [`Error`] is, to be matched; whatever its message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind<'a> {
+    /// `system.notFound`, as of [`Error::NOT_FOUND`].
+    NotFound,
+    /// `system.invalidParams`, as of [`Error::INVALID_PARAMS`].
+    InvalidParams,
+    /// `system.invalidQuery`, as of [`Error::INVALID_QUERY`].
+    InvalidQuery,
+    /// `system.internalError`, as of [`Error::INTERNAL_ERROR`]. What the library itself could not do is of this kind, with
+    /// the reason as its cause.
+    Internal,
+    /// `system.methodNotFound`, as of [`Error::METHOD_NOT_FOUND`].
+    MethodNotFound,
+    /// `system.accessDenied`, as of [`Error::ACCESS_DENIED`].
+    AccessDenied,
+    /// `system.timeout`, as of [`Error::TIMEOUT`].
+    Timeout,
+    /// Any other code: one of the service's own, as of [`Error::custom`].
+    Custom(&'a str),
 }
 
 impl Error {
@@ -74,22 +99,52 @@ impl Error {
         Self { code, message: message.into(), data: None, cause: None }
     }
 
+    /// An error that somebody else has answered with, whatever its code.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn received(code: String, message: String) -> Self {
+        Self { code: code.into(), message: message.into(), data: None, cause: None }
+    }
+
     /// [`Error::INTERNAL_ERROR`] with a cause for the log.
     #[must_use]
     pub fn internal(cause: impl Into<BoxError>) -> Self {
         Self::INTERNAL_ERROR.caused_by(cause)
     }
 
+    /// What it is, to be matched.
+    pub fn kind(&self) -> ErrorKind<'_> {
+        match &*self.code {
+            "system.notFound" => ErrorKind::NotFound,
+            "system.invalidParams" => ErrorKind::InvalidParams,
+            "system.invalidQuery" => ErrorKind::InvalidQuery,
+            "system.internalError" => ErrorKind::Internal,
+            "system.methodNotFound" => ErrorKind::MethodNotFound,
+            "system.accessDenied" => ErrorKind::AccessDenied,
+            "system.timeout" => ErrorKind::Timeout,
+            code => ErrorKind::Custom(code),
+        }
+    }
+
+    /// The dot-separated code, for programs: `system.notFound`, `tickets.seatTaken`.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// One sentence for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The same error with another message.
     #[must_use]
-    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = message.into();
         self
     }
 
     /// The same error with data for the client's program. Data that cannot be written as JSON is left out.
     #[must_use]
-    pub fn data<T: Serialize + ?Sized>(mut self, data: &T) -> Self {
+    pub fn with_data<T: Serialize + ?Sized>(mut self, data: &T) -> Self {
         match serde_json::value::to_raw_value(data) {
             Ok(raw) => self.data = Some(Arc::from(raw)),
             Err(error) => {
@@ -124,12 +179,18 @@ impl Error {
     }
 
     pub(crate) fn is_not_found(&self) -> bool {
-        self.code == Self::NOT_FOUND.code
+        self.kind() == ErrorKind::NotFound
     }
 
-    /// Whether the fault lies with the service, so that asking again later may help.
+    /// Whether the fault lies with the service.
     pub(crate) fn is_internal(&self) -> bool {
-        self.code == Self::INTERNAL_ERROR.code || self.code == Self::TIMEOUT.code
+        matches!(self.kind(), ErrorKind::Internal | ErrorKind::Timeout)
+    }
+
+    /// Whether asking again later may help. A get that answers with anything but these two leaves a gateway with its old
+    /// state and without the changes of meanwhile.
+    pub(crate) fn may_pass(&self) -> bool {
+        !matches!(self.kind(), ErrorKind::NotFound | ErrorKind::InvalidQuery)
     }
 }
 
@@ -176,22 +237,30 @@ impl Serialize for Error {
     }
 }
 
-/// Parameters that serde could not read: the client is told which member, as it is the client who must change it.
+/// JSON that could not be read or written in a handler: a fault of the service, whose words are not for the client.
+/// (`params` says itself what is wrong with parameters.)
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
-        Self::invalid_params(&error, "")
+        Self::internal(error)
     }
 }
 
 impl Error {
     /// Parameters that serde could not read at `place`, which may be empty.
     pub(crate) fn invalid_params(error: &serde_json::Error, place: &str) -> Self {
-        let text = error.to_string();
-        // "… at line 1 column 7" speaks of a text that the client never saw as such.
-        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
-        let reason = shortened(reason);
+        let reason = words_of(error);
+        let reason = shortened(&reason);
         let colon = if place.is_empty() { "" } else { ": " };
-        Self::INVALID_PARAMS.message(format!("Invalid parameters: {place}{colon}{reason}"))
+        Self::INVALID_PARAMS.with_message(format!("Invalid parameters: {place}{colon}{reason}"))
+    }
+}
+
+/// What serde says, without "… at line 1 column 7", which speaks of a text that the client never saw as such.
+pub(crate) fn words_of(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at line ") {
+        Some((reason, _)) if error.line() > 0 => reason.to_owned(),
+        _ => text,
     }
 }
 

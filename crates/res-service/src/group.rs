@@ -5,7 +5,7 @@
 //! that follow an acquisition make the gateways ask for it.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -269,10 +269,11 @@ impl Groups {
 
     /// Forgets everything of these keys: they are no longer owned here.
     pub(crate) fn forget_keys(&self, service: &Service, keys: &[&str]) {
+        let keys: HashSet<&str> = keys.iter().copied().collect();
         let mut state = self.lock();
         let State { entries, by_age, .. } = &mut *state;
         entries.retain(|_, entry| {
-            let lost = entry.route.key.as_deref().is_some_and(|key| keys.contains(&key));
+            let lost = entry.route.key.as_deref().is_some_and(|key| keys.contains(key));
             if lost {
                 by_age.remove(&entry.age);
             }

@@ -65,6 +65,7 @@ pub(crate) async fn guarded<A>(
     }
 }
 
+#[cold]
 fn panicked(service: &Service, panic: &(dyn Any + Send)) -> Error {
     count(&service.statistics().handler_panics);
     let text = panic.downcast_ref::<&str>().copied();

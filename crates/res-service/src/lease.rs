@@ -48,7 +48,8 @@ pub trait Lease: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Holding>, BoxError>> + Send;
 
     /// Gives keys back at once. Called when the replica no longer publishes anything for them. Keys that it does not
-    /// hold are passed over.
+    /// hold are passed over. Without keys it says that a replica which holds nothing could not prepare what it was given,
+    /// and should not count in the shares until its next round.
     ///
     /// # Errors
     ///

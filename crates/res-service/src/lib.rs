@@ -43,7 +43,7 @@ mod watched;
 mod worker;
 
 pub use builder::{Builder, StartError};
-pub use error::{BoxError, Error};
+pub use error::{BoxError, Error, ErrorKind};
 #[cfg(feature = "kv-lease")]
 pub use lease::KvLease;
 pub use lease::{Holding, Lease, MemoryLease};
@@ -51,9 +51,9 @@ pub use middleware::{Next, Request};
 pub use observe::{Handled, RequestKind};
 pub use reply::{Grant, Reply};
 pub use request::{Access, Auth, Call, Get};
-pub use resource::{Owner, Resource};
+pub use resource::Resource;
 pub use service::{OwnedKey, Service};
 pub use snapshot::{Collection, Model, Snapshot};
 pub use statistics::Statistics;
 pub use trace::TraceContext;
-pub use value::{Data, Ref, SoftRef};
+pub use value::{Data, Ref, SoftRef, Update};

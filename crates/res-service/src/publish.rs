@@ -14,6 +14,7 @@ use crate::connection::Sent;
 use crate::error::Error;
 use crate::group::{Job, Route};
 use crate::handling::Rest;
+use crate::in_flight::PreResponse;
 use crate::name::{check_change_name, check_reset_pattern, is_part};
 use crate::reply::error_json;
 use crate::service::Service;
@@ -23,6 +24,8 @@ use crate::turn;
 
 /// Patterns in one reset message.
 const PATTERNS_PER_RESET: usize = 500;
+/// What surrounds the patterns in a reset.
+const RESET_FRAME_BYTES: usize = r#"{"resources":[],}"#.len();
 
 impl Service {
     /// Publishes a custom change, which clients see but which does not change the resource's state.
@@ -55,22 +58,25 @@ impl Service {
     }
 
     /// Tells that a resource is gone. Clients that have it lose it, and later changes do not reach them. Its get handler
-    /// must answer [`Error::NOT_FOUND`] by now; a [`Service::refresh`] would then say the same by itself.
+    /// must answer [`Error::NOT_FOUND`] by now; a [`Service::refresh`] would then say the same by itself, and that is what
+    /// becomes of this on a replica that does not own the resource.
     ///
     /// # Errors
     ///
     /// Those of [`Service::create`]; also when the resource gets another owner meanwhile, and when the service stops.
     pub async fn delete(&self, resource_id: impl AsRef<str>) -> Result<(), Error> {
         let name = self.own_name(resource_id.as_ref())?;
-        let owned = self
-            .route(name)
-            .filter(|route| route.key.as_deref().is_some_and(|key| self.ownership().term(key).is_some()));
-        let Some(route) = owned else {
+        let Some(route) = self.route(name).filter(|route| route.key.is_some()) else {
             self.publish(format!("event.{name}.delete"), Bytes::new()).await?;
             // Those who asked with a query do not hear of it; when they are made to ask again, nothing is found.
             self.publish_reset(&[name], &[]).await;
             return Ok(());
         };
+        if route.key.as_deref().is_none_or(|key| self.ownership().term(key).is_none()) {
+            // Its owner alone says what becomes of it, after what it said before.
+            self.hint(route);
+            return Ok(());
+        }
         if turn::is_of(&route.group) {
             return turn::delete(self, &route).await;
         }
@@ -177,13 +183,14 @@ impl Service {
             #[serde(skip_serializing_if = "<[&str]>::is_empty")]
             access: &'a [&'a str],
         }
-        let resources =
-            resources.chunks(PATTERNS_PER_RESET).map(|resources| Reset { resources, access: &[] });
-        let access = access.chunks(PATTERNS_PER_RESET).map(|access| Reset { resources: &[], access });
+        let bytes_max = self.connection().max_payload();
+        let resources = in_messages(resources, bytes_max).map(|resources| Reset { resources, access: &[] });
+        let access = in_messages(access, bytes_max).map(|access| Reset { resources: &[], access });
         let mut resets: Vec<Reset<'_>> = resources.chain(access).collect();
         if let [first, second] = resets.as_mut_slice()
             && first.access.is_empty()
             && second.resources.is_empty()
+            && reset_bytes(first.resources) + reset_bytes(second.access) <= bytes_max
         {
             first.access = second.access;
             resets.truncate(1);
@@ -205,10 +212,10 @@ impl Service {
 
     /// A message with the trace of what causes it; one that is too large with that goes without it.
     fn message(&self, subject: Subject, payload: Bytes) -> OutboundMessage {
-        let context = TraceContext::current();
-        let context =
-            context.filter(|context| payload.len() + context.wire_bytes() <= self.connection().max_payload());
-        let headers = context.as_ref().map(TraceContext::headers);
+        let headers = TraceContext::current().and_then(|context| {
+            let fits = payload.len() + context.wire_bytes() <= self.connection().max_payload();
+            fits.then(|| context.headers())
+        });
         OutboundMessage { subject, reply: None, payload, headers }
     }
 
@@ -219,24 +226,50 @@ impl Service {
         }
     }
 
+    /// Tells who waits for an answer to wait longer.
+    pub(crate) async fn pre_respond(&self, pre_response: PreResponse) {
+        count(&self.statistics().pre_responses);
+        self.send(pre_response.reply, pre_response.payload).await;
+    }
+
+    /// The same, for a caller that does not wait.
+    pub(crate) fn pre_respond_now(&self, pre_response: PreResponse) {
+        count(&self.statistics().pre_responses);
+        if let Some(rest) = self.answer_now(pre_response.reply, pre_response.payload) {
+            self.spawn(rest);
+        }
+    }
+
     /// Publishes at once if the connection's buffer has room, and else gives back what must be waited for.
     pub(crate) fn send_now(&self, subject: Subject, payload: Bytes) -> Option<Rest> {
-        match self.connection().publish_now(self.message(subject, payload)) {
+        self.send_message_now(self.message(subject, payload))
+    }
+
+    /// Like [`Service::send_now`], for an answer: who gets it knows the trace, as it has asked.
+    fn answer_now(&self, reply: Subject, payload: Bytes) -> Option<Rest> {
+        self.send_message_now(OutboundMessage { subject: reply, reply: None, payload, headers: None })
+    }
+
+    fn send_message_now(&self, message: OutboundMessage) -> Option<Rest> {
+        match self.connection().publish_now(message) {
             Sent::Done => None,
             Sent::Failed(error) => {
                 note_unsent(&Error::internal(error));
                 None
             }
-            Sent::NoRoom(message) => {
-                let service = self.clone();
-                let publish = async move {
-                    if let Err(error) = service.connection().publish(message).await {
-                        note_unsent(&Error::internal(error));
-                    }
-                };
-                Some(publish.boxed())
-            }
+            Sent::NoRoom(message) => Some(self.send_later(message)),
         }
+    }
+
+    #[cold]
+    fn send_later(&self, message: OutboundMessage) -> Rest {
+        let service = self.clone();
+        let publish = async move {
+            if let Err(error) = service.connection().publish(message).await {
+                note_unsent(&Error::internal(error));
+            }
+        };
+        publish.boxed()
     }
 
     /// Answers a request, and gives back what must be waited for. An answer that does not fit into a message is an
@@ -246,30 +279,28 @@ impl Service {
         let bytes_max = self.connection().max_payload();
         let payload = outcome
             .and_then(|payload| match payload.len() {
-                bytes if bytes > bytes_max => Err(Error::internal(format!(
-                    "the answer has {bytes} bytes, more than NATS takes ({bytes_max}); split the resource or raise \
-                     max_payload"
-                ))),
+                bytes if bytes > bytes_max => Err(too_large(bytes, bytes_max)),
                 _ => Ok(payload),
             })
             .unwrap_or_else(|error| self.error_payload(&error, name));
-        self.send_now(reply, payload)
+        self.answer_now(reply, payload)
     }
 
     /// Answers with an error, as [`Service::answer`] does.
     #[must_use]
     pub(crate) fn refuse(&self, reply: Subject, error: &Error, name: &str) -> Option<Rest> {
-        self.send_now(reply, self.error_payload(error, name))
+        self.answer_now(reply, self.error_payload(error, name))
     }
 
     /// An error as it is answered, which is counted and logged by this.
+    #[inline(never)]
     pub(crate) fn error_payload(&self, error: &Error, name: &str) -> Bytes {
         self.note_error(error, name);
         let payload = error_json(error);
         let bytes_max = self.connection().max_payload();
         if payload.len() > bytes_max {
             tracing::error!(
-                res.resource = %name, error.code = %error.code,
+                res.resource = %name, error.code = %error.code(),
                 "an error has {} bytes, more than NATS takes ({bytes_max}); its message or data must be shorter",
                 payload.len()
             );
@@ -282,7 +313,7 @@ impl Service {
     pub(crate) fn refuse_busy(&self, reply: Subject) -> Option<Rest> {
         count(&self.statistics().busy_replies);
         count(&self.statistics().error_replies);
-        self.send_now(reply, self.busy_reply())
+        self.answer_now(reply, self.busy_reply())
     }
 
     /// Counts an error that is being answered, and logs it once if the fault lies here.
@@ -293,11 +324,74 @@ impl Service {
             tracing::error!(res.resource = %name, error.cause = error.cause_chain(), "a request failed: {error}");
         } else {
             // Its message may quote what the client sent.
-            tracing::debug!(res.resource = %name, error.code = %error.code, error.cause = error.cause_chain(), "a request was refused");
+            tracing::debug!(res.resource = %name, error.code = %error.code(), error.cause = error.cause_chain(), "a request was refused");
         }
     }
 }
 
+/// What a reset of these patterns takes at most, without headers.
+fn reset_bytes(patterns: &[&str]) -> usize {
+    // `"resources":[…],` within braces; each in quotes and with a comma.
+    RESET_FRAME_BYTES + patterns.iter().map(|pattern| pattern_bytes(pattern)).sum::<usize>()
+}
+
+/// In JSON; names may hold letters that are escaped there.
+fn pattern_bytes(pattern: &str) -> usize {
+    pattern.bytes().map(|byte| if matches!(byte, b'"' | b'\\') { 2 } else { 1 }).sum::<usize>() + 3
+}
+
+/// The patterns in as many parts as messages are needed. A pattern that no message takes is one by itself.
+fn in_messages<'a>(
+    mut patterns: &'a [&'a str],
+    bytes_max: usize,
+) -> impl Iterator<Item = &'a [&'a str]> + 'a {
+    std::iter::from_fn(move || {
+        let mut bytes = RESET_FRAME_BYTES;
+        let fitting = patterns.iter().take(PATTERNS_PER_RESET).take_while(|pattern| {
+            bytes += pattern_bytes(pattern);
+            bytes <= bytes_max
+        });
+        let count = fitting.count().max(1).min(patterns.len());
+        let (part, rest) = patterns.split_at(count);
+        patterns = rest;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+#[cold]
+fn too_large(bytes: usize, bytes_max: usize) -> Error {
+    Error::internal(format!(
+        "the answer has {bytes} bytes, more than NATS takes ({bytes_max}); split the resource or raise max_payload"
+    ))
+}
+
+#[cold]
 fn note_unsent(error: &Error) {
     tracing::error!(error.cause = error.cause_chain(), "a message could not be published");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_cut_where_a_message_is_full() {
+        let names: Vec<String> = (0..10).map(|number| format!("test.{number}\"\\")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for bytes_max in [1, 30, 31, 32, 50, 100, 1_000] {
+            let parts: Vec<&[&str]> = in_messages(&names, bytes_max).collect();
+            assert_eq!(parts.concat(), names, "each once, in order");
+            for part in &parts {
+                let written = serde_json::json!({ "resources": part }).to_string();
+                assert!(written.len() <= bytes_max || part.len() == 1, "{written} in {bytes_max}");
+                assert!(written.len() <= reset_bytes(part));
+            }
+        }
+        let one_after_the_other = in_messages(&names, 60).count();
+        assert!((2..10).contains(&one_after_the_other), "{one_after_the_other}");
+        let many = vec!["test.m"; 2 * PATTERNS_PER_RESET + 1];
+        let parts: Vec<usize> = in_messages(&many, 1 << 20).map(<[&str]>::len).collect();
+        assert_eq!(parts, [PATTERNS_PER_RESET, PATTERNS_PER_RESET, 1]);
+        assert_eq!(in_messages(&[], 100).count(), 0);
+    }
 }

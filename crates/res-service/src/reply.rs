@@ -7,7 +7,13 @@ use crate::error::Error;
 use crate::name::is_method;
 use crate::snapshot::{checked_resource_id, write_between};
 
-/// The answer to a call or an authentication.
+/// The answer to a call or an authentication. A get is answered with a model or collection, and nothing else:
+///
+/// ```compile_fail,E0271
+/// use res_service::{Get, Reply, Resource};
+///
+/// Resource::model("counter", |_: Get| async { Ok(Reply::null()) });
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The complete JSON object but for `meta`.
@@ -19,8 +25,57 @@ pub struct Reply {
 #[derive(Debug, Clone, Default)]
 struct More {
     error: Option<Error>,
+    meta: Meta,
+}
+
+/// What an answer says of the HTTP response that it becomes a part of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Meta {
     status: Option<u16>,
     headers: Vec<(String, String)>,
+}
+
+impl Meta {
+    fn set_status(&mut self, status: u16) {
+        if (300..600).contains(&status) {
+            self.status = Some(status);
+        } else {
+            tracing::warn!(
+                http.status = status,
+                "a status outside of 300..=599 is not sent: the protocol knows only these"
+            );
+        }
+    }
+
+    fn add_header(&mut self, name: &str, value: String) {
+        self.headers.push((canonical(name), value));
+    }
+
+    /// The answer with this in it, if it means something.
+    fn add_to(self, json: Bytes, is_http: bool) -> Bytes {
+        if !is_http || (self.status.is_none() && self.headers.is_empty()) {
+            return json;
+        }
+        let mut headers = serde_json::Map::new();
+        for (name, value) in self.headers {
+            let values = headers.entry(name).or_insert_with(|| serde_json::Value::Array(Vec::new()));
+            if let serde_json::Value::Array(values) = values {
+                values.push(value.into());
+            }
+        }
+        let mut meta = serde_json::Map::new();
+        if let Some(status) = self.status {
+            meta.insert("status".to_owned(), status.into());
+        }
+        if !headers.is_empty() {
+            meta.insert("header".to_owned(), headers.into());
+        }
+        let mut with_meta = json[..json.len() - 1].to_vec();
+        with_meta.extend_from_slice(b",\"meta\":");
+        with_meta.extend_from_slice(serde_json::Value::Object(meta).to_string().as_bytes());
+        with_meta.push(b'}');
+        with_meta.into()
+    }
 }
 
 impl Reply {
@@ -69,14 +124,7 @@ impl Reply {
     /// The HTTP status to end the request with, 300 to 599; without effect when the request is not over HTTP.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
-        if (300..600).contains(&status) {
-            self.more().status = Some(status);
-        } else {
-            tracing::warn!(
-                http.status = status,
-                "a status outside of 300..=599 is not sent: the protocol knows only these"
-            );
-        }
+        self.more().meta.set_status(status);
         self
     }
 
@@ -84,7 +132,7 @@ impl Reply {
     /// over HTTP.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.more().headers.push((canonical(name), value.into()));
+        self.more().meta.add_header(name, value.into());
         self
     }
 
@@ -95,29 +143,10 @@ impl Reply {
 
     /// The whole message; `meta` only if it means something.
     pub(crate) fn encode(self, is_http: bool) -> Bytes {
-        let more = match self.more {
-            Some(more) if is_http && (more.status.is_some() || !more.headers.is_empty()) => more,
-            _ => return self.json,
-        };
-        let mut headers = serde_json::Map::new();
-        for (name, value) in more.headers {
-            let values = headers.entry(name).or_insert_with(|| serde_json::Value::Array(Vec::new()));
-            if let serde_json::Value::Array(values) = values {
-                values.push(value.into());
-            }
+        match self.more {
+            Some(more) => more.meta.add_to(self.json, is_http),
+            None => self.json,
         }
-        let mut meta = serde_json::Map::new();
-        if let Some(status) = more.status {
-            meta.insert("status".to_owned(), status.into());
-        }
-        if !headers.is_empty() {
-            meta.insert("header".to_owned(), headers.into());
-        }
-        let mut json = self.json[..self.json.len() - 1].to_vec();
-        json.extend_from_slice(b",\"meta\":");
-        json.extend_from_slice(serde_json::Value::Object(meta).to_string().as_bytes());
-        json.push(b'}');
-        json.into()
     }
 }
 
@@ -132,19 +161,32 @@ fn canonical(name: &str) -> String {
     letters.collect()
 }
 
-/// What a client may do with a resource.
+/// What a client may do with a resource: the answer to an access request, and to no other.
+///
+/// ```compile_fail,E0271
+/// use res_service::{Call, Grant, Resource};
+///
+/// Resource::new("counter").call("add", |_: Call| async { Ok(Grant::all()) });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     get: bool,
     call: String,
+    /// What most grants do not have.
+    more: Option<Box<MoreOfGrant>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct MoreOfGrant {
     wrong_method: Option<String>,
+    meta: Meta,
 }
 
 impl Grant {
     /// Nothing.
     #[must_use]
     pub fn none() -> Self {
-        Self { get: false, call: String::new(), wrong_method: None }
+        Self { get: false, call: String::new(), more: None }
     }
 
     /// Seeing the resource, and what it references.
@@ -156,7 +198,7 @@ impl Grant {
     /// Seeing the resource and calling every method.
     #[must_use]
     pub fn all() -> Self {
-        Self { get: true, call: "*".to_owned(), wrong_method: None }
+        Self { get: true, call: "*".to_owned(), more: None }
     }
 
     /// Calling these methods, besides what is granted already.
@@ -165,7 +207,7 @@ impl Grant {
         for method in methods {
             let method = method.as_ref();
             if !is_method(method) {
-                self.wrong_method = Some(method.to_owned());
+                self.more.get_or_insert_default().wrong_method = Some(method.to_owned());
             } else if self.call != "*" {
                 if !self.call.is_empty() {
                     self.call.push(',');
@@ -176,8 +218,34 @@ impl Grant {
         self
     }
 
-    pub(crate) fn encode(&self) -> Result<Bytes, Error> {
-        if let Some(method) = &self.wrong_method {
+    /// The HTTP status to end the request with, 300 to 599; without effect when the request is not over HTTP. That of the
+    /// call or authentication behind it, if there is one, comes first.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.more.get_or_insert_default().meta.set_status(status);
+        self
+    }
+
+    /// An HTTP header to send with the answer (a repeated name adds a value); without effect when the request is not
+    /// over HTTP.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.more.get_or_insert_default().meta.add_header(name, value.into());
+        self
+    }
+
+    /// The whole message; `meta` only if it means something.
+    pub(crate) fn encode(mut self, is_http: bool) -> Result<Bytes, Error> {
+        let meta = self.more.as_mut().map(|more| std::mem::take(&mut more.meta));
+        let json = self.json()?;
+        Ok(match meta {
+            Some(meta) => meta.add_to(json, is_http),
+            None => json,
+        })
+    }
+
+    fn json(&self) -> Result<Bytes, Error> {
+        if let Some(method) = self.more.as_ref().and_then(|more| more.wrong_method.as_ref()) {
             return Err(Error::internal(format!(
                 "{method:?} cannot be granted: it is not the name of a method"
             )));
@@ -212,6 +280,7 @@ pub(crate) fn error_json(error: &Error) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use serde_json::{Value, json};
 
     fn wire(bytes: &Bytes) -> Value {
@@ -251,6 +320,21 @@ mod tests {
     }
 
     #[test]
+    fn r05_r09_access_may_say_how_an_http_request_ends_too() {
+        let grant = Grant::none().status(402).header("retry-after", "60");
+        assert_eq!(
+            wire(&grant.clone().encode(true).expect("valid")),
+            json!({
+                "error": {"code": "system.accessDenied", "message": "Access denied"},
+                "meta": {"status": 402, "header": {"Retry-After": ["60"]}}
+            })
+        );
+        assert!(wire(&grant.encode(false).expect("valid")).get("meta").is_none());
+        let grant = Grant::get().status(200).encode(true).expect("valid");
+        assert_eq!(wire(&grant), json!({"result": {"get": true}}));
+    }
+
+    #[test]
     fn r12_the_predefined_errors_have_the_protocols_words() {
         for (error, code, message) in [
             (Error::NOT_FOUND, "system.notFound", "Not found"),
@@ -268,34 +352,38 @@ mod tests {
 
     #[test]
     fn r04_r13_a_custom_error_keeps_its_data_and_cannot_pose_as_the_gateways() {
-        let error =
-            Error::custom("tickets.seatTaken", "Taken").data(&json!({"seat": "A-1"})).caused_by("a secret");
+        let error = Error::custom("tickets.seatTaken", "Taken")
+            .with_data(&json!({"seat": "A-1"}))
+            .caused_by("a secret");
         assert_eq!(
             wire(&error_json(&error)),
             json!({"error": {"code": "tickets.seatTaken", "message": "Taken", "data": {"seat": "A-1"}}})
         );
         for code in ["system.serviceUnavailable", "", "a..b", "a b"] {
-            assert_eq!(Error::custom(code.to_owned(), "x").code, "system.internalError", "{code:?}");
+            assert_eq!(Error::custom(code.to_owned(), "x").kind(), ErrorKind::Internal, "{code:?}");
         }
     }
 
     #[test]
     fn a03_a06_a_grant_lists_methods_without_spaces_and_nothing_granted_is_denied() {
-        assert_eq!(wire(&Grant::get().encode().expect("valid")), json!({"result": {"get": true}}));
+        assert_eq!(wire(&Grant::get().encode(false).expect("valid")), json!({"result": {"get": true}}));
         assert_eq!(
-            wire(&Grant::all().encode().expect("valid")),
+            wire(&Grant::all().encode(false).expect("valid")),
             json!({"result": {"get": true, "call": "*"}})
         );
         let grant = Grant::get().call(["hold", "release"]).call(["sell"]);
         assert_eq!(
-            wire(&grant.encode().expect("valid")),
+            wire(&grant.encode(false).expect("valid")),
             json!({"result": {"get": true, "call": "hold,release,sell"}})
         );
         let grant = Grant::none().call(["hold"]);
-        assert_eq!(wire(&grant.encode().expect("valid")), json!({"result": {"call": "hold"}}));
-        assert_eq!(wire(&Grant::none().encode().expect("valid"))["error"]["code"], "system.accessDenied");
+        assert_eq!(wire(&grant.encode(false).expect("valid")), json!({"result": {"call": "hold"}}));
+        assert_eq!(
+            wire(&Grant::none().encode(false).expect("valid"))["error"]["code"],
+            "system.accessDenied"
+        );
         for wrong in ["a b", "a,b", "", "a.b", "*"] {
-            assert!(Grant::get().call([wrong]).encode().is_err(), "{wrong:?}");
+            assert!(Grant::get().call([wrong]).encode(false).is_err(), "{wrong:?}");
         }
     }
 }

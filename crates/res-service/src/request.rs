@@ -4,12 +4,15 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::in_flight::SlotKey;
 use crate::pattern::part_of;
 use crate::service::Service;
 use crate::strict;
@@ -29,6 +32,8 @@ pub(crate) struct Target {
     pub(crate) name_start: usize,
     pub(crate) name_end: usize,
     pub(crate) headers: Option<Arc<HeaderMap>>,
+    /// Who waits for the answer, if anybody does.
+    pub(crate) slot: Option<SlotKey>,
 }
 
 impl Target {
@@ -46,7 +51,7 @@ impl Target {
 }
 
 macro_rules! common {
-    ($request:ident, $query:ident => $query_expression:expr) => {
+    ($request:ident, $in_work:ident, $query:ident => $query_expression:expr) => {
         impl $request {
             /// The value of a `$tag` of the pattern. A value that does not parse means that no such resource can exist:
             /// [`Error::NOT_FOUND`].
@@ -75,6 +80,23 @@ macro_rules! common {
                 &self.target.service
             }
 
+            /// Asks who waits for the answer to wait so long from now on, with a pre-response that goes out at once. Without
+            /// this a request that takes long is followed by pre-responses of 10 s by itself, from one second on
+            /// (sooner when [`Builder::request_timeout`](crate::Builder::request_timeout) is short); this is for a
+            /// handler that knows better. What comes by itself goes on when the time is nearly over, and the handler is
+            /// still ended at [`Builder::handler_time_max`](crate::Builder::handler_time_max) (that of a get after 9 s),
+            /// so a longer time is cut to that. A time shorter than gateways wait anyway is not repeated: then the client
+            /// fails sooner. Without effect once the request is answered, and where nobody waits (a get handler that is
+            /// asked for a refresh).
+            pub fn extend_timeout(&self, time: Duration) {
+                let service = self.service();
+                let told =
+                    self.target.slot.and_then(|key| service.$in_work().extend(key, Instant::now(), time));
+                if let Some(pre_response) = told {
+                    service.pre_respond_now(pre_response);
+                }
+            }
+
             /// The W3C trace context, if the sender gave one. (Resgate passes none on; other services may.)
             pub fn trace_context(&self) -> Option<TraceContext> {
                 TraceContext::of(self.target.headers.as_deref()?)
@@ -84,8 +106,8 @@ macro_rules! common {
 }
 
 macro_rules! client {
-    ($request:ident) => {
-        common!($request, request => request.payload.query());
+    ($request:ident, $in_work:ident) => {
+        common!($request, $in_work, request => request.payload.query());
 
         impl $request {
             /// The gateway's id of the client's connection; empty if another service asks.
@@ -98,8 +120,10 @@ macro_rules! client {
                 self.payload.is_http()
             }
 
-            /// The connection's token; `None` if it has none. A token that `T` cannot read is
-            /// [`Error::ACCESS_DENIED`].
+            /// The connection's token; `None` if it has none. It is read as strictly as parameters are: a member that `T`
+            /// does not have is refused, so that a limit that a later version writes into tokens is not passed over.
+            /// Where tokens grow, let all who read them know the new member (as an `Option`) before any is given, or
+            /// keep what is not known with `#[serde(flatten)]`.
             ///
             /// # Errors
             ///
@@ -141,13 +165,26 @@ macro_rules! parameters {
     };
 }
 
-/// "What is the state of this resource?" The answer is cached and shown to everybody who may see the resource.
+/// "What is the state of this resource?" The answer is cached and shown to everybody who may see the resource, so there is
+/// nobody to ask about:
+///
+/// ```compile_fail,E0599
+/// fn handle(get: res_service::Get) -> String {
+///     get.cid().to_owned()
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// fn handle(get: res_service::Get) -> Result<Option<String>, res_service::Error> {
+///     get.token()
+/// }
+/// ```
 pub struct Get {
     pub(crate) target: Target,
     pub(crate) query: Option<Box<str>>,
 }
 
-common!(Get, request => request.query.as_deref());
+common!(Get, gets, request => request.query.as_deref());
 
 impl Get {
     pub(crate) fn parse_query(payload: &[u8]) -> Result<Option<Box<str>>, Error> {
@@ -161,7 +198,7 @@ pub struct Access {
     payload: Payload,
 }
 
-client!(Access);
+client!(Access, accesses);
 
 impl Access {
     pub(crate) fn parse(target: Target, payload: Bytes) -> Result<Self, Error> {
@@ -175,7 +212,7 @@ pub struct Call {
     payload: Payload,
 }
 
-client!(Call);
+client!(Call, calls);
 parameters!(Call);
 
 impl Call {
@@ -194,7 +231,7 @@ pub struct Auth {
     uri: Box<str>,
 }
 
-client!(Auth);
+client!(Auth, calls);
 parameters!(Auth);
 
 impl Auth {

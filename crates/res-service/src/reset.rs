@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::jitter;
+use crate::router::GET_TIME_MAX;
 use crate::service::Service;
 
 /// What comes within this time goes out in one reset. A gateway looks for each reset through everything that it has,
@@ -28,12 +29,14 @@ const FOLLOW_UPS_MAX: u32 = 40;
 #[derive(Default)]
 pub(crate) struct Resets {
     pending: Mutex<BTreeSet<String>>,
-    /// Resources that were given up, and are not followed any more.
-    given_up: Mutex<BTreeSet<Arc<str>>>,
+    /// Resources that are not remembered any more, and those that failed a while ago.
+    single: Mutex<BTreeSet<Arc<str>>>,
     wake: Notify,
     failing: Mutex<HashMap<Arc<str>, Failing>>,
     /// Whether there are any, for the many gets that come when there are none.
     are_failing: AtomicBool,
+    /// Whether there are as many as can be followed, which has been logged.
+    too_many_fail: AtomicBool,
 }
 
 #[derive(Default)]
@@ -50,10 +53,10 @@ impl Resets {
         self.wake.notify_one();
     }
 
-    /// Plans one reset of resources that are no longer remembered: a gateway that has one of them asks for it again,
-    /// and then it is.
-    pub(crate) fn given_up(&self, names: impl IntoIterator<Item = Arc<str>>) {
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+    /// Plans one reset of these resources, of which some are no longer remembered: a gateway that has one asks for it
+    /// again, and then it is.
+    pub(crate) fn once(&self, names: impl IntoIterator<Item = Arc<str>>) {
+        self.single.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
         self.wake.notify_one();
     }
 
@@ -62,11 +65,10 @@ impl Resets {
         loop {
             service.resets().wake.notified().await;
             tokio::time::sleep(GATHER_TIME).await;
-            let given_up = std::mem::take(
-                &mut *service.resets().given_up.lock().unwrap_or_else(PoisonError::into_inner),
-            );
-            let given_up: Vec<&str> = given_up.iter().map(AsRef::as_ref).collect();
-            service.publish_reset(&given_up, &[]).await;
+            let single =
+                std::mem::take(&mut *service.resets().single.lock().unwrap_or_else(PoisonError::into_inner));
+            let single: Vec<&str> = single.iter().map(AsRef::as_ref).collect();
+            service.publish_reset(&single, &[]).await;
             let mut patterns =
                 std::mem::take(&mut *service.resets().pending.lock().unwrap_or_else(PoisonError::into_inner));
             if patterns.is_empty() {
@@ -94,8 +96,15 @@ impl Resets {
     /// A get of this resource failed for a reason that may pass. A gateway that was refreshing it keeps its old state
     /// and has thrown away what was published meanwhile, so it must be made to ask again.
     pub(crate) fn follow_up(&self, service: &Service, name: &Arc<str>) {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failing = self.lock_failing();
         if failing.len() >= service.limits().remembered_max.max(1) && !failing.contains_key(name) {
+            drop(failing);
+            if !self.too_many_fail.swap(true, Ordering::AcqRel) {
+                tracing::error!(
+                    res.resource = %name,
+                    "more resources fail than are remembered (Builder::remembered_max); of the others, gateways that ask for them again are not made to do so once more"
+                );
+            }
             return;
         }
         self.are_failing.store(true, Ordering::Release);
@@ -110,18 +119,10 @@ impl Resets {
         }
         entry.planned = true;
         entry.times += 1;
-        let pause = Duration::from_millis(500) * 2_u32.pow(entry.times.min(6));
+        let times = entry.times;
         drop(failing);
         let (handle, service, name) = (service.clone(), service.clone(), Arc::clone(name));
-        handle.spawn(async move {
-            tokio::time::sleep(jitter::spread(pause.min(FOLLOW_UP_PAUSE_MAX))).await;
-            if let Some(entry) =
-                service.resets().failing.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&name)
-            {
-                entry.planned = false;
-            }
-            service.publish_reset(&[&name], &[]).await;
-        });
+        handle.spawn(async move { made_to_ask(&service, name, times).await });
     }
 
     /// A get of this resource came through: the next failure starts over. What is planned still goes out.
@@ -129,9 +130,40 @@ impl Resets {
         if !self.are_failing.load(Ordering::Acquire) {
             return;
         }
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failing = self.lock_failing();
         failing.remove(name);
+        self.note_fewer(&failing);
+    }
+
+    fn lock_failing(&self) -> MutexGuard<'_, HashMap<Arc<str>, Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_fewer(&self, failing: &HashMap<Arc<str>, Failing>) {
         self.are_failing.store(!failing.is_empty(), Ordering::Release);
+        self.too_many_fail.store(false, Ordering::Release);
+    }
+}
+
+/// Has gateways ask for a resource that failed so many times, and forgets that it did when none of them finds it failing.
+async fn made_to_ask(service: &Service, name: Arc<str>, times: u32) {
+    let pause = Duration::from_millis(500) * 2_u32.pow(times.min(6));
+    tokio::time::sleep(jitter::spread(pause.min(FOLLOW_UP_PAUSE_MAX))).await;
+    if service.has_stopped() {
+        return;
+    }
+    let resets = service.resets();
+    if let Some(entry) = resets.lock_failing().get_mut(&name) {
+        entry.planned = false;
+    }
+    // With all others of this moment, and not after the end of the service.
+    resets.once([Arc::clone(&name)]);
+    tokio::time::sleep(GATHER_TIME + service.limits().request_timeout + GET_TIME_MAX).await;
+    let mut failing = resets.lock_failing();
+    if failing.get(&name).is_some_and(|entry| entry.times == times && !entry.planned) {
+        // Nobody has it, or who has it did not come: a later failure starts over.
+        failing.remove(&name);
+        resets.note_fewer(&failing);
     }
 }
 

@@ -36,11 +36,9 @@ where
 }
 
 /// Who answers `get` for a resource, and alone publishes its changes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Owner {
-    /// Any replica answers: for resources that never change.
-    #[default]
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Owner {
+    /// Any replica answers.
     Nobody,
     /// The replica that holds the lease key made from this template, e.g. `event.$event`.
     Key(String),
@@ -83,7 +81,7 @@ impl Resource {
             access: AccessRule::Default,
             calls: Vec::new(),
             auths: Vec::new(),
-            owner: Owner::Nobody,
+            owner: Owner::Name(1),
             group: None,
             changes_per_second_max: CHANGES_PER_SECOND_DEFAULT,
             calls_in_order: false,
@@ -92,6 +90,9 @@ impl Resource {
     }
 
     /// A model. Its get handler is the one source of its state: for the first answer and for every change after it.
+    ///
+    /// Up to where it first waits the handler runs in the task that takes the gets of all resources; the rest of it has a
+    /// task of its own. So computing that takes long, or blocks, belongs into `tokio::task::spawn_blocking`.
     #[must_use]
     pub fn model<F, Fut>(pattern: impl Into<String>, get: F) -> Self
     where
@@ -112,7 +113,8 @@ impl Resource {
     }
 
     /// Who may see the resource and call its methods. Keep it free of databases: a gateway asks it for every client
-    /// and resource, and takes a late answer for a refusal.
+    /// and resource, and takes a late answer for a refusal. It runs as [`Resource::model`] says of get handlers, in the task
+    /// that takes all access requests.
     #[must_use]
     pub fn access<F, Fut>(mut self, access: F) -> Self
     where
@@ -131,6 +133,10 @@ impl Resource {
     }
 
     /// A method of the resource; `*` for every method without a handler of its own.
+    ///
+    /// Up to where it first waits the handler runs in the task that takes all calls, one after the other; the rest of it has
+    /// a task of its own, beside all others. So computing that takes long, or blocks, belongs into
+    /// `tokio::task::spawn_blocking`.
     #[must_use]
     pub fn call<F, Fut>(mut self, method: impl Into<String>, call: F) -> Self
     where
@@ -141,7 +147,8 @@ impl Resource {
         self
     }
 
-    /// An authentication method of the resource; `*` for every method without a handler of its own.
+    /// An authentication method of the resource; `*` for every method without a handler of its own. Each request has a task
+    /// of its own, as checking who somebody is takes computing.
     #[must_use]
     pub fn auth<F, Fut>(mut self, method: impl Into<String>, auth: F) -> Self
     where
@@ -152,24 +159,32 @@ impl Resource {
         self
     }
 
-    /// Makes the resource owned: its get handler runs only on the replica that holds the lease key made from this
-    /// template. `owned_by("event.$event")` gives `tickets.event.evt_1.section.s1` the key `event.evt_1`.
+    /// The get handler runs only on the replica that holds the lease key made from this template, and that one alone
+    /// publishes changes. `owned_by("event.$event")` gives `tickets.event.evt_1.section.s1` the key `event.evt_1`; say which
+    /// of them there are with [`Service::own_keys`](crate::Service::own_keys). All replicas must have the same template: one
+    /// that is to change needs all of them stopped for a moment.
     #[must_use]
-    pub fn owned_by(self, template: impl Into<String>) -> Self {
-        self.owner(Owner::Key(template.into()))
+    pub fn owned_by(mut self, template: impl Into<String>) -> Self {
+        self.owner = Owner::Key(template.into());
+        self
     }
 
-    /// Makes the resource owned by the replica that holds the key `name.<i>`, with `i` a hash of the resource's name
-    /// below `shards`: for resources too many to have a key each.
+    /// The resource belongs to the replica that holds the key `name.<i>`, with `i` a hash of the resource's name below
+    /// `shards`: for resources too many to have a key each. By default that is so, with one shard. All replicas must have
+    /// the same number: one that is to change needs all of them stopped for a moment. Who gets a shard has gateways ask
+    /// again for all resources of the pattern that they have.
     #[must_use]
-    pub fn owned_by_name(self, shards: u32) -> Self {
-        self.owner(Owner::Name(shards))
+    pub fn owned_by_name(mut self, shards: u32) -> Self {
+        self.owner = Owner::Name(shards);
+        self
     }
 
-    /// Sets who owns the resource.
+    /// Any replica answers gets: for a resource that never changes. A [`Service::refresh`](crate::Service::refresh) of it
+    /// makes gateways ask again, which is no way to announce one change after the other: a gateway that is asking already
+    /// passes it over.
     #[must_use]
-    pub fn owner(mut self, owner: Owner) -> Self {
-        self.owner = owner;
+    pub fn unowned(mut self) -> Self {
+        self.owner = Owner::Nobody;
         self
     }
 
@@ -217,6 +232,24 @@ impl Resource {
         self
     }
 
+    /// A template for owners or groups, made of literals and the tags of the pattern.
+    fn part_of_pattern(&self, pattern: &Pattern, what: &str, template: &str) -> Result<Pattern, String> {
+        let parsed = Pattern::parse(template)?;
+        if parsed.has_tail() || template.is_empty() {
+            return Err(format!(
+                "pattern {:?}: the {what} {template:?} must be made of literals and tags",
+                self.pattern
+            ));
+        }
+        if let Some(tag) = parsed.tags().find(|tag| pattern.tag_index(tag).is_none()) {
+            return Err(format!(
+                "pattern {:?}: the {what} {template:?} has ${tag}, which the pattern has not",
+                self.pattern
+            ));
+        }
+        Ok(parsed)
+    }
+
     /// Checks everything that can be wrong in the declaration.
     pub(crate) fn define(
         self,
@@ -226,24 +259,11 @@ impl Resource {
         observer: Option<&Observer>,
     ) -> Result<Definition, String> {
         let pattern = Pattern::parse(&self.pattern)?;
-        let of_resource = |what: &str, template: &str| -> Result<Pattern, String> {
-            let parsed = Pattern::parse(template)?;
-            if parsed.has_tail() || template.is_empty() {
-                return Err(format!(
-                    "pattern {:?}: the {what} {template:?} must be made of literals and tags",
-                    self.pattern
-                ));
-            }
-            if let Some(tag) = parsed.tags().find(|tag| pattern.tag_index(tag).is_none()) {
-                return Err(format!(
-                    "pattern {:?}: the {what} {template:?} has ${tag}, which the pattern has not",
-                    self.pattern
-                ));
-            }
-            Ok(parsed)
-        };
+        let of_resource = |what: &str, template: &str| self.part_of_pattern(&pattern, what, template);
         let owner = match &self.owner {
             Owner::Nobody => DefinedOwner::Nobody,
+            // It has no state that could be owned.
+            Owner::Name(1) if self.get.is_none() => DefinedOwner::Nobody,
             Owner::Name(0) => {
                 return Err(format!("pattern {:?}: owned_by_name needs at least one shard", self.pattern));
             }
@@ -325,6 +345,11 @@ impl Definition {
                 keys.get(usize::try_from(shard).unwrap_or(0)).cloned()
             }
         }
+    }
+
+    /// Whether this is a key that its owner template makes.
+    pub(crate) fn may_have_key(&self, key: &str) -> bool {
+        matches!(&self.owner, DefinedOwner::Key(template) if template.values(key).is_some())
     }
 
     /// The queue in which a resource of this name and key is served. Shards of names group nothing that belongs

@@ -1,9 +1,11 @@
 //! The life of ownership: rounds of the lease, and what follows when a key comes or goes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -20,15 +22,28 @@ const ROUND_PAUSE_MIN: Duration = Duration::from_millis(100);
 const PREPARE_TRIES_MAX: u32 = 5;
 /// How long one try to prepare a key may take.
 const PREPARE_TIME_MAX: Duration = Duration::from_secs(30);
-/// How long the replica keeps its hands off a key after it could not prepare it.
-const PREPARE_PAUSE: Duration = Duration::from_secs(3);
+/// How long the replica keeps its hands off a key after it could not prepare it; twice as long each time it fails again,
+/// up to the second one.
+const PREPARE_PAUSE_MIN: Duration = Duration::from_secs(3);
+const PREPARE_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// A failed round is tried again after so long at the latest, however long holdings last.
+const FAILED_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// For each key, the last step of its life: the next one waits for it.
 #[derive(Default)]
 pub(crate) struct Lives {
     last: Mutex<HashMap<String, JoinHandle<()>>>,
-    /// Keys that could not be prepared, and until when they are left to others.
-    failed: Mutex<HashMap<String, Instant>>,
+    /// Keys that could not be prepared, until they are.
+    failed: Mutex<HashMap<String, Failed>>,
+    /// One at a time talks to the lease: what a round has asked for must not be given back before its answer is taken in.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Copy)]
+struct Failed {
+    /// Until then it is left to others.
+    until: Instant,
+    pause: Duration,
 }
 
 /// Renews and takes leases for as long as the service lives.
@@ -37,7 +52,7 @@ pub(crate) async fn run(service: Service, lease: Arc<dyn AnyLease>) {
     loop {
         let succeeded = round(&service, &lease).await;
         // After a failure there is time for a few more tries before the holdings run out.
-        let pause = if succeeded { time_to_live / 4 } else { time_to_live / 12 };
+        let pause = if succeeded { time_to_live / 4 } else { (time_to_live / 12).min(FAILED_PAUSE_MAX) };
         let next = Instant::now() + jitter::spread(pause);
         tokio::time::sleep(ROUND_PAUSE_MIN.min(pause)).await;
         loop {
@@ -64,8 +79,9 @@ pub(crate) async fn run(service: Service, lease: Arc<dyn AnyLease>) {
 
 /// One round; false if it failed.
 pub(crate) async fn round(service: &Service, lease: &Arc<dyn AnyLease>) -> bool {
+    let _turn = service.lives().turn.lock().await;
     let ownership = service.ownership();
-    if !service.connection().is_connected() {
+    if service.has_others() && !service.connection().is_connected() {
         // Without a connection nobody can be served: let the leases run out, so that others take over.
         return false;
     }
@@ -78,10 +94,14 @@ pub(crate) async fn round(service: &Service, lease: &Arc<dyn AnyLease>) -> bool 
     if !unwanted.is_empty() {
         give_back(service, lease, &unwanted).await;
     }
-    service.lives().leave_failed_out(&mut keys);
+    // Alone, a replica has nobody to leave them to, and goes on with preparing them.
+    let some_are_left = service.has_others() && service.lives().leave_failed_out(&mut keys);
+    if some_are_left && keys.is_empty() && ownership.held().is_empty() {
+        return true;
+    }
     let asked = Instant::now();
-    let outcome = tokio::time::timeout(time_to_live / 3, lease.round(service.replica(), &keys)).await;
-    let holdings = match outcome.map_err(|_| BoxError::from("it took too long")).and_then(|answer| answer) {
+    let round = async { lease.round(service.replica(), &keys).await };
+    let holdings = match in_time(time_to_live / 3, round).await {
         Ok(holdings) => holdings,
         Err(error) => {
             count(&service.statistics().lease_failures);
@@ -93,8 +113,12 @@ pub(crate) async fn round(service: &Service, lease: &Arc<dyn AnyLease>) -> bool 
     };
     let changes = ownership.apply(asked, time_to_live, holdings);
     follow(service, lease, changes);
+    if some_are_left && ownership.held().is_empty() {
+        // Who could not prepare something and holds nothing is no help: it must not count where shares are made.
+        release(service, lease, &[]).await;
+    }
     if !service.is_stopping()
-        && let Ok(Ok(keys)) = tokio::time::timeout(time_to_live / 3, lease.surrender(service.replica())).await
+        && let Ok(keys) = in_time(time_to_live / 3, async { lease.surrender(service.replica()).await }).await
         && !keys.is_empty()
     {
         tracing::info!(keys = keys.len(), "hands keys over to replicas that have fewer");
@@ -103,8 +127,26 @@ pub(crate) async fn round(service: &Service, lease: &Arc<dyn AnyLease>) -> bool 
     true
 }
 
+/// What a user's code answers: in time, and an error when it panics, as this task has to go on.
+async fn in_time<T>(
+    time_max: Duration,
+    asked: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
+    match tokio::time::timeout(time_max, AssertUnwindSafe(asked).catch_unwind()).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err("it panicked".into()),
+        Err(_) => Err(format!("it took longer than {time_max:?}").into()),
+    }
+}
+
+/// Gives back what is held, for a service that stops.
+pub(crate) async fn give_all_back(service: &Service, lease: &Arc<dyn AnyLease>) {
+    let _turn = service.lives().turn.lock().await;
+    give_back(service, lease, &service.ownership().held()).await;
+}
+
 /// Stops serving keys, makes sure that everything published for them is out, and frees them.
-pub(crate) async fn give_back(service: &Service, lease: &Arc<dyn AnyLease>, keys: &[String]) {
+async fn give_back(service: &Service, lease: &Arc<dyn AnyLease>, keys: &[String]) {
     let demoted = service.ownership().demote(keys);
     follow(service, lease, demoted);
     if let Err(error) = service.barrier().await {
@@ -112,8 +154,13 @@ pub(crate) async fn give_back(service: &Service, lease: &Arc<dyn AnyLease>, keys
         tracing::warn!("keys are not released but run out, as the connection does not answer: {error}");
         return;
     }
-    if let Err(error) = lease.release(service.replica(), keys).await {
-        tracing::warn!("keys could not be released and run out by themselves: {error}");
+    release(service, lease, keys).await;
+}
+
+async fn release(service: &Service, lease: &Arc<dyn AnyLease>, keys: &[String]) {
+    let released = async { lease.release(service.replica(), keys).await };
+    if let Err(error) = in_time(lease.time_to_live(), released).await {
+        tracing::warn!(keys = keys.len(), "keys could not be released and run out by themselves: {error}");
     }
 }
 
@@ -127,6 +174,10 @@ pub(crate) fn follow(service: &Service, lease: &Arc<dyn AnyLease>, changes: Chan
     for step in changes.lost {
         count(&service.statistics().keys_lost);
         tracing::info!(lease.key = %step.key, lease.epoch = step.epoch, "no longer owns a key");
+        if !service.has_others() && !service.is_stopping() {
+            // It is still served here, but what was told of it is forgotten.
+            service.reset_key(&step.key);
+        }
         let handle = service.clone();
         service.lives().then(&step.key.clone(), async move { lose(&handle, step).await });
     }
@@ -140,24 +191,52 @@ pub(crate) fn follow(service: &Service, lease: &Arc<dyn AnyLease>, changes: Chan
 
 async fn lose(service: &Service, step: Step) {
     let key = OwnedKey { key: step.key, epoch: step.epoch, service: service.clone() };
-    if tokio::time::timeout(PREPARE_TIME_MAX, service.hooks().lost(key)).await.is_err() {
-        tracing::warn!("the handler of a lost key took longer than {PREPARE_TIME_MAX:?} and was dropped");
+    let lost = async {
+        service.hooks().lost(key).await;
+        Ok(())
+    };
+    if let Err(error) = in_time(PREPARE_TIME_MAX, lost).await {
+        tracing::warn!("the handler of a lost key did not end well: {error}");
     }
 }
 
 async fn prepare(service: &Service, lease: &Arc<dyn AnyLease>, step: Step) {
-    for attempt in 0..PREPARE_TRIES_MAX {
-        if !service.ownership().lasts(&step.key, step.term) {
+    loop {
+        if try_to_prepare(service, &step).await
+            || service.has_stopped()
+            || !service.ownership().lasts(&step.key, step.term)
+        {
             return;
         }
+        if service.has_others() {
+            return leave_to_others(service, lease, &step).await;
+        }
+        tracing::error!(lease.key = %step.key, "a key could not be prepared; gets of it wait while that is tried again");
+        let pause = service.lives().failed_again(&step.key);
+        let again_at = Instant::now() + jitter::spread(pause);
+        let table = service.ownership().version();
+        while service.ownership().lasts(&step.key, step.term) && Instant::now() < again_at {
+            let seen = table.get();
+            let _ = tokio::time::timeout_at(again_at, table.wait_for(|version| version != seen)).await;
+        }
+    }
+}
+
+/// A few tries; true if the key is prepared.
+async fn try_to_prepare(service: &Service, step: &Step) -> bool {
+    for attempt in 0..PREPARE_TRIES_MAX {
+        if !service.ownership().lasts(&step.key, step.term) {
+            return false;
+        }
         let key = OwnedKey { key: step.key.clone(), epoch: step.epoch, service: service.clone() };
-        let outcome = tokio::time::timeout(PREPARE_TIME_MAX, service.hooks().acquired(key)).await;
-        match outcome.unwrap_or_else(|_| Err("it took too long".into())) {
+        let acquired = async { service.hooks().acquired(key).await };
+        match in_time(PREPARE_TIME_MAX, acquired).await {
             Ok(()) => {
-                if service.ownership().ready(&step) {
+                service.lives().lock_failed().remove(&step.key);
+                if service.ownership().ready(step) {
                     service.reset_key(&step.key);
                 }
-                return;
+                return true;
             }
             Err(error) => {
                 tracing::warn!(lease.key = %step.key, attempt, "a key could not be prepared: {error}")
@@ -167,19 +246,22 @@ async fn prepare(service: &Service, lease: &Arc<dyn AnyLease>, step: Step) {
             tokio::time::sleep(jitter::spread(Duration::from_millis(100) * 3_u32.pow(attempt))).await;
         }
     }
-    if service.ownership().lasts(&step.key, step.term) {
-        tracing::error!(lease.key = %step.key, "a key could not be prepared and is left to other replicas");
-        let until = Instant::now() + PREPARE_PAUSE;
-        service.lives().failed.lock().unwrap_or_else(PoisonError::into_inner).insert(step.key.clone(), until);
-        let demoted = service.ownership().demote_term(step.term);
-        service.groups().forget_keys(service, &[&step.key]);
-        for _ in demoted.lost {
-            count(&service.statistics().keys_lost);
-        }
-        if let Err(error) = lease.release(service.replica(), std::slice::from_ref(&step.key)).await {
-            tracing::warn!(lease.key = %step.key, "a key could not be released and runs out by itself: {error}");
-        }
+    false
+}
+
+async fn leave_to_others(service: &Service, lease: &Arc<dyn AnyLease>, step: &Step) {
+    let _turn = service.lives().turn.lock().await;
+    let demoted = service.ownership().demote_term(step.term);
+    if demoted.lost.is_empty() {
+        return;
     }
+    tracing::error!(lease.key = %step.key, "a key could not be prepared and is left to other replicas");
+    service.lives().failed_again(&step.key);
+    service.groups().forget_keys(service, &[&step.key]);
+    for _ in demoted.lost {
+        count(&service.statistics().keys_lost);
+    }
+    release(service, lease, std::slice::from_ref(&step.key)).await;
 }
 
 impl Lives {
@@ -208,13 +290,30 @@ impl Lives {
         }
     }
 
-    fn leave_failed_out(&self, keys: &mut Vec<String>) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes the keys out that are left to others for now; true if there are any.
+    fn leave_failed_out(&self, keys: &mut Vec<String>) -> bool {
+        let mut failed = self.lock_failed();
         if failed.is_empty() {
-            return;
+            return false;
         }
         let now = Instant::now();
-        failed.retain(|_, until| *until > now);
-        keys.retain(|key| !failed.contains_key(key));
+        // What has not failed for so long begins anew, or is no key any more.
+        failed.retain(|_, failed| now < failed.until + PREPARE_PAUSE_MAX);
+        let all = keys.len();
+        keys.retain(|key| failed.get(key).is_none_or(|failed| failed.until <= now));
+        keys.len() < all
+    }
+
+    /// Notes that a key could not be prepared; for how long it is left alone.
+    fn failed_again(&self, key: &str) -> Duration {
+        let mut failed = self.lock_failed();
+        let earlier = failed.get(key).map(|failed| failed.pause * 2);
+        let pause = earlier.unwrap_or(PREPARE_PAUSE_MIN).min(PREPARE_PAUSE_MAX);
+        failed.insert(key.to_owned(), Failed { until: Instant::now() + pause, pause });
+        pause
+    }
+
+    fn lock_failed(&self) -> MutexGuard<'_, HashMap<String, Failed>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::group::{Asked, Job, Route};
-use crate::in_flight::{PRE_RESPONSE, Slot};
+use crate::in_flight::Slot;
 use crate::jitter;
 use crate::ownership::{Place, Ready};
 use crate::service::Service;
@@ -91,7 +91,10 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
                     Ok(false) => {
                         return refuse(&service, &get, &Error::NOT_FOUND).await;
                     }
-                    Err(error) => return refuse(&service, &get, &error).await,
+                    Err(error) => {
+                        service.resets().follow_up(&service, &get.route.name);
+                        return refuse(&service, &get, &error).await;
+                    }
                 }
             }
             Place::Nobody => {
@@ -111,11 +114,8 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
             let error = Error::internal(format!("no replica owns {key:?} and answers"));
             return refuse(&service, &get, &error).await;
         }
-        if get.slot.pre_respond(now, get.received)
-            && let Some(reply) = get.slot.reply()
-        {
-            count(&service.statistics().pre_responses);
-            service.send(reply, Bytes::from_static(PRE_RESPONSE)).await;
+        if let Some(pre_response) = get.slot.pre_respond(now) {
+            service.pre_respond(pre_response).await;
         }
         let _ = tokio::time::timeout(jitter::spread(SEARCH_PAUSE), table.wait_for(|version| version != seen))
             .await;

@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::dispatch;
 use crate::error::{BoxError, Error};
 use crate::group::{Groups, Route};
+use crate::handling::guarded;
 use crate::in_flight::InFlight;
 use crate::lease::{AnyLease, Holding};
 use crate::name::{check_resource_id, is_name, split_resource_id};
@@ -26,7 +27,7 @@ use crate::reply::error_json;
 use crate::reset::Resets;
 use crate::resource::Definition;
 use crate::rounds::{self, Lives};
-use crate::router;
+use crate::router::{self, GET_TIME_MAX};
 use crate::statistics::{Statistics, count};
 use crate::turn;
 use crate::watched::Watched;
@@ -35,6 +36,8 @@ mod hint;
 #[cfg(feature = "test-kit")]
 mod observed;
 mod stop;
+
+use self::stop::Ending;
 
 /// How long an echo through the server may take.
 const BARRIER_TIME_MAX: Duration = Duration::from_secs(5);
@@ -107,9 +110,13 @@ struct Inner {
     stopping: Watched<bool>,
     /// The same, for the many requests that come while it is not.
     is_stopping: AtomicBool,
+    /// Whether it stops and finishes what it owns: others keep what they would hand on for the next owner.
+    is_leaving: AtomicBool,
     /// Subscriptions that end with the stop and are still open.
     open: Watched<usize>,
     stopped: AtomicBool,
+    /// The same, for who waits for it.
+    ended: Watched<bool>,
     tasks: Mutex<Vec<AbortHandle>>,
     /// Where tasks run, as some are begun by callers outside of it.
     runtime: tokio::runtime::Handle,
@@ -117,7 +124,7 @@ struct Inner {
 
 impl Service {
     pub(crate) async fn start(parts: Parts) -> Result<Self, BoxError> {
-        let capacity = parts.limits.queue_capacity;
+        let Limits { queue_capacity: capacity, request_timeout, handler_time_max, .. } = parts.limits;
         let time_to_live = parts.lease.time_to_live();
         let inner = Inner {
             ownership: Ownership::new(&parts.replica, parts.everything, time_to_live, parts.of_names.clone()),
@@ -127,20 +134,24 @@ impl Service {
             pace: Pace::new(parts.limits.changes_per_second_max),
             statistics: Statistics::default(),
             busy_reply: error_json(&parts.busy),
-            calls: InFlight::new(capacity),
-            gets: InFlight::new(capacity),
-            accesses: InFlight::new(capacity),
+            calls: InFlight::new(capacity, request_timeout, handler_time_max),
+            gets: InFlight::new(capacity, request_timeout, handler_time_max.min(GET_TIME_MAX)),
+            accesses: InFlight::new(capacity, request_timeout, handler_time_max),
             hints: Mutex::default(),
             lost_lately: Mutex::default(),
             stopping: Watched::new(false),
             is_stopping: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             open: Watched::new(0),
             stopped: AtomicBool::new(false),
+            ended: Watched::new(false),
             tasks: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             parts,
         };
         let service = Self { inner: Arc::new(inner) };
+        // Also when the caller no longer waits: a service that was half begun would take requests and serve none.
+        let ending = Ending::new(&service);
         if service.inner.parts.everything {
             // What is served before a key is known to be owned would be forgotten as soon as it is.
             service.barrier().await?;
@@ -155,6 +166,7 @@ impl Service {
             // The state may have changed while no process was there to say so.
             service.reset_everything();
         }
+        ending.not_yet();
         Ok(service)
     }
 
@@ -199,7 +211,7 @@ impl Service {
             return Ok(());
         }
         if !router::refresh_here(self, &route) {
-            self.hint(route).await;
+            self.hint(route);
         }
         Ok(())
     }
@@ -240,8 +252,21 @@ impl Service {
 
     /// Replaces the set of lease keys, made from the resources' owner templates, that some replica should own. Give the
     /// same set on every replica; those of `owned_by_name` are known by themselves.
-    pub fn own_keys(&self, keys: impl IntoIterator<Item = impl Into<String>>) {
-        self.ownership().want(keys.into_iter().map(Into::into).collect::<BTreeSet<String>>());
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INTERNAL_ERROR`] when a key is that of no resource's [`Resource::owned_by`](crate::Resource::owned_by); then
+    /// the set stays as it was.
+    pub fn own_keys(&self, keys: impl IntoIterator<Item = impl Into<String>>) -> Result<(), Error> {
+        let keys: BTreeSet<String> = keys.into_iter().map(Into::into).collect();
+        let definitions = &self.inner.parts.definitions;
+        for key in &keys {
+            if !is_name(key) || !definitions.iter().any(|definition| definition.may_have_key(key)) {
+                return Err(Error::internal(format!("no resource is owned by the key {key:?}")));
+            }
+        }
+        self.ownership().want(keys);
+        Ok(())
     }
 
     /// The epoch in which this replica owns a key, if it does at this moment.
@@ -353,6 +378,10 @@ impl Service {
         self.inner.is_stopping.load(Ordering::Acquire)
     }
 
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.inner.is_leaving.load(Ordering::Acquire)
+    }
+
     pub(crate) fn has_stopped(&self) -> bool {
         self.inner.stopped.load(Ordering::Acquire)
     }
@@ -427,8 +456,9 @@ impl Service {
     pub(crate) async fn key_exists(&self, key: &str) -> Result<bool, Error> {
         match &self.hooks().key_exists {
             Some(handler) => {
-                let asked = handler(key.to_owned());
-                crate::handling::guarded(self, self.limits().handler_time_max, asked).await
+                let time_max = self.limits().handler_time_max.min(GET_TIME_MAX);
+                // Also what the handler does before it gives a future may panic.
+                guarded(self, time_max, async { handler(key.to_owned()).await }).await
             }
             None => Ok(true),
         }

@@ -65,9 +65,10 @@ impl Model {
     }
 
     /// Marks the answer of a query resource with its normalised query (without `?`): equal queries must give equal texts.
+    /// An empty one is none, as gateways have it: then this is the state of the resource without a query.
     #[must_use]
     pub fn query(mut self, normalised: impl Into<String>) -> Self {
-        self.query = Some(normalised.into());
+        self.query = Some(normalised.into()).filter(|query| !query.is_empty());
         self
     }
 
@@ -143,7 +144,7 @@ impl Collection {
     /// Marks the answer of a query resource with its normalised query, as [`Model::query`] does.
     #[must_use]
     pub fn query(mut self, normalised: impl Into<String>) -> Self {
-        self.query = Some(normalised.into());
+        self.query = Some(normalised.into()).filter(|query| !query.is_empty());
         self
     }
 

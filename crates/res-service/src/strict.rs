@@ -11,6 +11,7 @@ use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
     SeqAccess, VariantAccess, Visitor,
 };
+use serde_json::Value;
 
 use crate::error::Error;
 
@@ -20,12 +21,21 @@ use crate::error::Error;
 ///
 /// [`Error::INVALID_PARAMS`] with what is wrong, and where: `areas[0].quantity: invalid type: …`.
 pub(crate) fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
+    read(text).map_err(|(error, place)| Error::invalid_params(&error, &place))
+}
+
+/// Reads `text` as `T`; what is wrong comes with its place in `T`.
+pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, (serde_json::Error, String)> {
     let path = Path::default();
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = T::deserialize(Strict { inner: &mut json, path: &path });
-    value
-        .and_then(|value| json.end().map(|()| value))
-        .map_err(|error| Error::invalid_params(&error, &path.text()))
+    value.and_then(|value| json.end().map(|()| value)).map_err(|error| (error, path.text()))
+}
+
+/// Reads what has been read as any JSON before; what is wrong comes with its place in `T`.
+pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, (serde_json::Error, String)> {
+    let path = Path::default();
+    T::deserialize(Strict { inner: value, path: &path }).map_err(|error| (error, path.text()))
 }
 
 /// Where an error happened, innermost step first.

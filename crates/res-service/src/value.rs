@@ -1,12 +1,14 @@
 //! The values a resource may hold besides primitives: references, soft references and data values.
 
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use crate::error::Error;
+use crate::error::{Error, words_of};
 use crate::name::check_resource_id;
+use crate::strict;
 
 mod shape;
 
@@ -24,8 +26,30 @@ pub struct Ref(String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SoftRef(String);
 
+/// What a reference of either kind is read from.
+#[derive(Deserialize)]
+#[serde(rename = "Ref")]
+struct Reference {
+    rid: String,
+    #[serde(default)]
+    soft: bool,
+}
+
+impl Reference {
+    /// The resource id of a reference of the kind that is expected.
+    fn of<E: serde::de::Error>(self, soft: bool) -> Result<String, E> {
+        if self.soft != soft {
+            let other = if soft { "a reference, but not a soft one" } else { "a soft reference" };
+            return Err(E::custom(format!("{:?} is {other}", self.rid)));
+        }
+        check_resource_id(&self.rid)
+            .map_err(|_| E::custom(format!("{:?} is not a resource id", self.rid)))?;
+        Ok(self.rid)
+    }
+}
+
 macro_rules! reference {
-    ($name:ident, $members:literal) => {
+    ($name:ident, $soft:literal) => {
         impl $name {
             /// A reference to a valid resource id; a wrong one is [`Error::INTERNAL_ERROR`] with the reason as its cause.
             ///
@@ -46,9 +70,9 @@ macro_rules! reference {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut object = serializer.serialize_struct(VALUE_NAME, $members)?;
+                let mut object = serializer.serialize_struct(VALUE_NAME, if $soft { 2 } else { 1 })?;
                 object.serialize_field("rid", &self.0)?;
-                if $members == 2 {
+                if $soft {
                     object.serialize_field("soft", &true)?;
                 }
                 object.end()
@@ -57,21 +81,14 @@ macro_rules! reference {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                #[derive(Deserialize)]
-                struct Object {
-                    rid: String,
-                }
-                let object = Object::deserialize(deserializer)?;
-                check_resource_id(&object.rid)
-                    .map_err(|_| D::Error::custom(format!("{:?} is not a resource id", object.rid)))?;
-                Ok(Self(object.rid))
+                Reference::deserialize(deserializer)?.of($soft).map(Self)
             }
         }
     };
 }
 
-reference!(Ref, 1);
-reference!(SoftRef, 2);
+reference!(Ref, false);
+reference!(SoftRef, true);
 
 /// Any JSON as one value of a model or collection, written `{"data":…}`: it changes only as a whole.
 ///
@@ -98,18 +115,68 @@ impl<T: Serialize> Serialize for Data<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Data<T> {
+/// As it is written: an object or array wrapped, anything else as itself. Integers of more than 64 bits are not read.
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Data<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either<T> {
-            Wrapped { data: T },
-            Plain(T),
+        let value = match Value::deserialize(deserializer)? {
+            Value::Object(mut wrapped) if wrapped.len() == 1 => wrapped.remove("data"),
+            Value::Object(_) | Value::Array(_) => None,
+            primitive => Some(primitive),
+        };
+        let value =
+            value.ok_or_else(|| D::Error::custom("an object or array is data only as {\"data\":…}"))?;
+        strictly(value).map(Self)
+    }
+}
+
+/// Reads what had to be looked at before.
+fn strictly<T: DeserializeOwned, E: serde::de::Error>(value: Value) -> Result<T, E> {
+    strict::read_value(value).map_err(|(error, place)| {
+        let colon = if place.is_empty() { "" } else { ": " };
+        E::custom(format!("{place}{colon}{}", words_of(&error)))
+    })
+}
+
+/// What the parameters of a `set` say of a property: nothing, its new value, or the delete action `{"action":"delete"}`,
+/// which takes the property away.
+///
+/// ```
+/// use res_service::Update;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Set {
+///     #[serde(default)]
+///     title: Update<String>,
+///     #[serde(default)]
+///     subtitle: Update<String>,
+/// }
+///
+/// let set: Set = serde_json::from_str(r#"{"subtitle":{"action":"delete"}}"#)?;
+/// assert_eq!((set.title, set.subtitle), (Update::Keep, Update::Delete));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Update<T> {
+    /// The property is not named, and stays as it is: what `#[serde(default)]` makes of a member that is not there.
+    #[default]
+    Keep,
+    /// The property has this value from now on.
+    Set(T),
+    /// The property is no more.
+    Delete,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Update<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let is_delete = |object: &Map<String, Value>| {
+            object.len() == 1 && object.get("action").is_some_and(|action| action == "delete")
+        };
+        if value.as_object().is_some_and(is_delete) {
+            Ok(Self::Delete)
+        } else {
+            strictly(value).map(Self::Set)
         }
-        Ok(match Either::deserialize(deserializer)? {
-            Either::Wrapped { data } => Self(data),
-            Either::Plain(data) => Self(data),
-        })
     }
 }
 
@@ -164,6 +231,69 @@ mod tests {
     }
 
     #[test]
+    fn v03_the_two_kinds_of_references_are_not_taken_for_each_other() {
+        #[derive(Debug, Deserialize)]
+        struct Params {
+            hard: Option<Ref>,
+            soft: Option<SoftRef>,
+        }
+        let read = |json: &str| strict::from_json::<Params>(json.as_bytes());
+        let both =
+            read(r#"{"hard":{"rid":"a.b"},"soft":{"rid":"a.b","soft":true}}"#).expect("as they are written");
+        assert_eq!((both.hard, both.soft), (Ref::new("a.b").ok(), SoftRef::new("a.b").ok()));
+        assert_eq!(
+            read(r#"{"hard":{"rid":"a.b","soft":false}}"#).expect("it is not soft").hard,
+            Ref::new("a.b").ok()
+        );
+        for (wrong, reason) in [
+            (r#"{"hard":{"rid":"a.b","soft":true}}"#, "hard: \"a.b\" is a soft reference"),
+            (r#"{"soft":{"rid":"a.b"}}"#, "soft: \"a.b\" is a reference, but not a soft one"),
+            (r#"{"soft":{"rid":"a b","soft":true}}"#, "soft: \"a b\" is not a resource id"),
+            (r#"{"hard":{"rid":"a.b","other":1}}"#, "hard: unknown field `other`, expected `rid` or `soft`"),
+        ] {
+            let error = read(wrong).expect_err(wrong);
+            assert_eq!(error.message(), format!("Invalid parameters: {reason}"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn v06_c08_what_a_set_says_of_a_property_is_a_value_or_the_delete_action() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Size {
+            width: u8,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Set {
+            #[serde(default)]
+            title: Update<Option<String>>,
+            #[serde(default)]
+            size: Update<Data<Size>>,
+            #[serde(default)]
+            any: Update<serde_json::Value>,
+        }
+        let read = |json: &str| strict::from_json::<Set>(json.as_bytes());
+        let set = read(r#"{"title":"A","size":{ "action" : "delete" }}"#).expect("a value and an action");
+        let title = Update::Set(Some("A".to_owned()));
+        assert_eq!((set.title, set.size, set.any), (title, Update::Delete, Update::Keep));
+        let set =
+            read(r#"{"title":null,"size":{"data":{"width":7}},"any":{"action":"other"}}"#).expect("values");
+        let size = Update::Set(Data(Size { width: 7 }));
+        assert_eq!((set.title, set.size), (Update::Set(None), size));
+        assert_eq!(set.any, Update::Set(json!({"action": "other"})));
+        for (wrong, reason) in [
+            (r#"{"title":{"action":"delete","more":1}}"#, "title: invalid type: map, expected a string"),
+            (r#"{"title":{"action":"destroy"}}"#, "title: invalid type: map, expected a string"),
+            (r#"{"title":5}"#, "title: invalid type: integer `5`, expected a string"),
+            (r#"{"size":{"data":{"width":7,"height":1}}}"#, "size: unknown field `height`, expected `width`"),
+            (r#"{"size":[7]}"#, "size: an object or array is data only as {\"data\":…}"),
+            (r#"{"size":{"width":7}}"#, "size: an object or array is data only as {\"data\":…}"),
+        ] {
+            let error = read(wrong).expect_err(wrong);
+            assert_eq!(error.message(), format!("Invalid parameters: {reason}"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn v04_data_wraps_objects_and_arrays_and_leaves_primitives() {
         assert_eq!(json!(Data(vec![1, 2])), json!({"data": [1, 2]}));
         assert_eq!(json!(Data(json!({"rid": "any text"}))), json!({"data": {"rid": "any text"}}));
@@ -182,6 +312,26 @@ mod tests {
             Data(vec![1])
         );
         assert_eq!(serde_json::from_value::<Data<u8>>(json!(5)).expect("read"), Data(5));
+    }
+
+    #[test]
+    fn values_are_read_where_serde_buffers_too() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Inner {
+            list: Data<Vec<u8>>,
+            #[serde(default)]
+            title: Update<String>,
+            link: SoftRef,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Outer {
+            #[serde(flatten)]
+            inner: Inner,
+        }
+        let text = r#"{"list":{"data":[1]},"title":{"action":"delete"},"link":{"rid":"a.b","soft":true}}"#;
+        let link = SoftRef::new("a.b").expect("valid");
+        let expected = Inner { list: Data(vec![1]), title: Update::Delete, link };
+        assert_eq!(strict::from_json::<Outer>(text.as_bytes()).expect("read").inner, expected);
     }
 
     #[test]

@@ -12,10 +12,10 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 use crate::group::{Job, Route};
 use crate::handling::{Begun, Rest, begin, guarded, now_or_later};
-use crate::in_flight::Slot;
+use crate::in_flight::{Slot, SlotKey};
 use crate::ownership::Term;
 use crate::request::{Get, Target};
-use crate::router::GET_TIME_MAX;
+use crate::router::{GET_TIME_MAX, IncomingGet};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
@@ -37,13 +37,33 @@ struct TermEnded;
 pub(crate) fn begin_work(service: &Service, group: &Arc<str>, job: Job) {
     let mut rest = begin_job(service, group, job);
     for _ in 0..JOBS_AT_ONCE {
-        if rest.is_some() {
-            return now_or_later(work(service.clone(), Arc::clone(group), rest));
+        if let Some(rest) = rest {
+            return wait(service, group, rest);
         }
         let Some(job) = service.groups().next(group) else { return };
         rest = begin_job(service, group, job);
     }
     service.spawn(work(service.clone(), Arc::clone(group), rest));
+}
+
+/// Serves a get that has been given the turn of its group, and does what comes meanwhile. Most gets go this way, which is
+/// shorter than that of all kinds of work.
+pub(crate) fn serve_at_once(service: &Service, get: IncomingGet) {
+    let route = get.route.clone();
+    match catch_unwind(AssertUnwindSafe(|| get::serve(service, get))) {
+        Ok(None) => {}
+        Ok(Some(rest)) => return wait(service, &route.group, rest),
+        Err(_) => note_panic(service, &route.group),
+    }
+    if let Some(job) = service.groups().next(&route.group) {
+        begin_work(service, &route.group, job);
+    }
+}
+
+/// Goes on with a group when what must be waited for is done.
+#[inline(never)]
+fn wait(service: &Service, group: &Arc<str>, rest: Rest) {
+    now_or_later(work(service.clone(), Arc::clone(group), Some(rest)));
 }
 
 /// Does a piece of work of its own for whoever waits for it. What others have asked for does not run in the caller's
@@ -98,24 +118,28 @@ fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
     })
 }
 
+#[cold]
 fn note_panic(service: &Service, group: &Arc<str>) {
     count(&service.statistics().handler_panics);
     tracing::error!(res.group = %group, "serving a resource panicked");
 }
 
-/// Asks the get handler for the state of now; `asked` are subject and headers if a gateway did.
+/// Asks the get handler for the state of now; `asked` are subject and headers if a gateway did, and `slot` that of who
+/// waits.
 fn begin_read(
     service: &Service,
     route: &Route,
     query: Option<Box<str>>,
     asked: Option<(Subject, Option<Arc<HeaderMap>>)>,
+    slot: Option<SlotKey>,
 ) -> Begun<Snapshot> {
     let Some(handler) = &route.definition.get else { return Begun::Done(Err(Error::NOT_FOUND)) };
     let (subject, headers) = asked.unwrap_or_else(|| (["get.", &*route.name].concat().into(), None));
     let name_start = "get.".len();
     let name_end = subject.as_str().len();
     let definition = route.definition.number;
-    let target = Target { service: service.clone(), definition, subject, name_start, name_end, headers };
+    let target =
+        Target { service: service.clone(), definition, subject, name_start, name_end, headers, slot };
     let span = tracing::debug_span!("request", res.kind = "get", res.resource = %route.name);
     begin(service, span, || handler(Get { target, query }))
 }
@@ -148,7 +172,7 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, slot: Slot
         |service: &Service| route.key.as_deref().is_none_or(|key| service.ownership().term(key).is_some());
     let error = if owned(service) {
         let time_max = service.limits().handler_time_max.min(GET_TIME_MAX);
-        let outcome = match begin_read(service, route, Some(query), None) {
+        let outcome = match begin_read(service, route, Some(query), None, Some(slot.key())) {
             Begun::Done(outcome) => outcome,
             Begun::Waiting(handled) => guarded(service, time_max, handled).await,
         };
@@ -163,9 +187,9 @@ async fn run_query(service: &Service, route: &Route, query: Box<str>, slot: Slot
     } else {
         Error::internal("the resource has another owner by now, which makes the gateways ask for it again")
     };
-    let is_internal = error.is_internal();
+    let may_pass = error.may_pass();
     answer_query(service, route, &slot, Err(error)).await;
-    if is_internal {
+    if may_pass {
         // A gateway passes this error over and keeps what it has, so it must be made to ask again.
         service.resets().follow_up(service, &route.name);
     }

@@ -2,6 +2,8 @@
 //! themselves are in `conformance/*.test.mjs`; this starts what they need and runs them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "shared/example.rs"]
+mod example;
 #[path = "shared/gateway.rs"]
 mod gateway;
 #[path = "shared/nats.rs"]
@@ -15,8 +17,6 @@ mod access;
 mod answers;
 #[path = "conformance/control.rs"]
 mod control;
-#[path = "conformance/example.rs"]
-mod example;
 #[path = "conformance/node.rs"]
 mod node;
 #[path = "conformance/queries.rs"]
@@ -78,7 +78,7 @@ async fn clients_of_a_real_resgate_see_what_the_protocol_promises() {
     let fragile = Arc::new(Mutex::new(fragile));
     let service = start_service(&nats, &truth, &fragile).await;
     let other = access::answer_for_another_service(nats.connect().await.unwrap()).await;
-    let example = example::Example::start(&nats).await;
+    let example = example::Example::start(&nats, "counter", "example.counter").await;
 
     node::run(&addresses).await;
 

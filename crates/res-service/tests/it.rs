@@ -1,6 +1,8 @@
 //! Everything against a real nats-server.
 #![allow(clippy::unwrap_used)]
 
+#[path = "shared/example.rs"]
+mod example;
 #[path = "shared/nats.rs"]
 mod nats;
 #[path = "it/world.rs"]
@@ -14,10 +16,14 @@ mod around;
 mod changes;
 #[path = "it/documents.rs"]
 mod documents;
+#[path = "it/examples.rs"]
+mod examples;
 #[path = "it/fuzz.rs"]
 mod fuzz;
 #[path = "it/gateway.rs"]
 mod gateway;
+#[path = "it/lives.rs"]
+mod lives;
 #[path = "it/observing.rs"]
 mod observing;
 #[path = "it/ordering.rs"]
@@ -28,6 +34,8 @@ mod ownership;
 mod queries;
 #[path = "it/requests.rs"]
 mod requests;
+#[path = "it/resets.rs"]
+mod resets;
 #[path = "it/robustness.rs"]
 mod robustness;
 #[path = "it/rows.rs"]

@@ -28,7 +28,6 @@ async fn start(client: async_nats::Client) -> Service {
         }
         Model::from_serialize(&json!({"a": 1}))
     })
-    .owned_by_name(1)
     .access(|access: Access| async move { access.token::<u32>().map(|_| Grant::all()) })
     .call("set", |call: Call| async move { call.params::<Params>().map(|_| Reply::null()) })
     .call("panic", |_: Call| async { panic!("on purpose") })

@@ -67,12 +67,13 @@ fn me(connections: Connections) -> Resource {
             let connection: String = get.parameter("cid")?;
             let known = connections.buyer(&connection).await;
             // KeyDB's absence is told by its condition; a line for every page would say no more.
-            let known =
-                known.map_err(|_| Error::TIMEOUT.message("Who this is cannot be told at this moment"))?;
+            let known = known
+                .map_err(|_| Error::TIMEOUT.with_message("Who this is cannot be told at this moment"))?;
             let buyer = known.ok_or(Error::NOT_FOUND)?;
             Model::from_serialize(&Me { buyer, name: None, roles: Data(Vec::new()), signed_in: false })
         }
     })
+    .unowned()
     .access(|request: Access| async move {
         let asked: String = request.parameter("cid")?;
         if asked == request.cid() { Ok(Grant::get()) } else { Err(Error::ACCESS_DENIED) }

@@ -27,7 +27,7 @@ fn note(handled: &Handled<'_>) {
     };
     let mut labels = vec![label("rpc.system.name", "res"), label("rpc.method", method)];
     if let Err(error) = handled.outcome {
-        labels.push(label("error.type", error.code.to_string()));
+        labels.push(label("error.type", error.code().to_owned()));
     }
     record(&metric::RPC_DURATION, handled.elapsed.as_secs_f64(), &labels);
 }

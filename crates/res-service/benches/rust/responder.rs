@@ -1,8 +1,9 @@
 //! The responders of the benchmark that are written in Rust: on bare async-nats, and on this crate. They do what
-//! `benches/go/service` does with go-res, and have the settings that a user gets without asking: the runtime of
+//! `benches/go/service` does with go-res, and run as they would for a user who asks for nothing else: the runtime of
 //! `#[tokio::main]`, the system's allocator, no subscriber of traces.
 //!
-//! `cargo dev bench protocol` starts them; by hand: `responder raw|comparing|service BROKER NAME`.
+//! `cargo dev bench protocol` builds them, optimized over the borders of crates (the profile `whole`), and starts them; by hand:
+//! `responder raw|comparing|service BROKER NAME`.
 
 mod items;
 mod raw;

@@ -10,7 +10,9 @@ const sockets = new Set()
 /** A client; it connects with its first request. */
 export const resClient = ({ at = gateway, headers = {}, ...options } = {}) => {
   const socket = () => {
-    const socket = new WebSocket(`ws://${at}/`, { headers })
+    // One message, then what follows from it, then the next, as in a browser. By itself `ws` hands over all that came together
+    // at once: a change was taken before the answer that it came behind, which then brought the state of before it back.
+    const socket = new WebSocket(`ws://${at}/`, { headers, allowSynchronousEvents: false })
     sockets.add(socket)
     return socket
   }

@@ -36,10 +36,14 @@ pub(super) async fn get(service: &Service, mut message: Message, acknowledgement
         };
     };
     let place = route.key.as_deref().map(|key| service.ownership().locate(key));
-    if !matches!(place, Some(Place::Here | Place::Preparing)) {
-        return if refuse {
-            service.send(acknowledgement, Bytes::from_static(REFUSED)).await
-        };
+    if service.is_leaving() || !matches!(place, Some(Place::Here | Place::Preparing)) {
+        if refuse {
+            service.send(acknowledgement, Bytes::from_static(REFUSED)).await;
+        } else {
+            // Somebody knows no owner: perhaps the key is free by now, and no get of it comes here by itself.
+            service.ownership().round_wanted.notify_one();
+        }
+        return;
     }
     count(&service.statistics().forwards_taken);
     service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
@@ -71,7 +75,11 @@ pub(super) async fn refresh(service: &Service, message: &Message, acknowledgemen
     let name = std::str::from_utf8(&message.payload).unwrap_or_default();
     let route = service.route(name);
     let context = message.headers.as_ref().and_then(TraceContext::of);
-    let taken = within(context, async { route.is_some_and(|route| refresh_here(service, &route)) }).await;
+    let taken = !service.is_leaving()
+        && within(context, async { route.is_some_and(|route| refresh_here(service, &route)) }).await;
+    if !taken && !refuse {
+        service.ownership().round_wanted.notify_one();
+    }
     if taken || refuse {
         service.send(acknowledgement, Bytes::from_static(if taken { TAKEN } else { REFUSED })).await;
     }

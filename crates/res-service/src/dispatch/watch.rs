@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::in_flight::PRE_RESPONSE;
 use crate::service::Service;
-use crate::statistics::count;
 
 /// How often overdue requests and the state of the connection are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
@@ -23,9 +20,8 @@ pub(crate) async fn watch(service: Service) {
         ticks.tick().await;
         let now = Instant::now();
         for in_flight in [service.gets(), service.calls(), service.accesses()] {
-            for reply in in_flight.overdue(now) {
-                count(&service.statistics().pre_responses);
-                service.send(reply, Bytes::from_static(PRE_RESPONSE)).await;
+            for pre_response in in_flight.overdue(now) {
+                service.pre_respond(pre_response).await;
             }
         }
         if service.connection().is_connected() {

@@ -44,7 +44,7 @@ struct Unit;
 
 /// Whether an error tells the client what is wrong without repeating much of what it sent.
 fn is_short(error: &crate::Error) -> bool {
-    error.code == "system.invalidParams" && error.message.len() < 1024
+    error.kind() == crate::ErrorKind::InvalidParams && error.message().len() < 1024
 }
 
 proptest! {
@@ -82,10 +82,10 @@ proptest! {
         let huge = Value::from(letters.repeat(times)).to_string();
         for text in [format!("{{{huge}:1}}"), format!("{{\"b\":{huge}}}"), format!("{{\"b\":[{huge}]}}"), huge.clone()] {
             let error = from_json::<Everything>(text.as_bytes()).expect_err("no such parameters");
-            prop_assert!(is_short(&error), "{} bytes", error.message.len());
+            prop_assert!(is_short(&error), "{} bytes", error.message().len());
         }
         let error = from_json::<HashMap<String, u8>>(format!("{{{huge}:{{}}}}").as_bytes()).expect_err("no number");
-        prop_assert!(is_short(&error), "{} bytes", error.message.len());
+        prop_assert!(is_short(&error), "{} bytes", error.message().len());
     }
 }
 

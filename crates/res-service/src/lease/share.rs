@@ -1,6 +1,8 @@
 //! The rule of sharing that the leases of this crate follow, apart from where they keep their table.
 
 use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "kv-lease")]
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +17,30 @@ pub(crate) struct Table {
     pub(crate) keys: BTreeMap<String, (String, u64)>,
     /// Epochs only grow, across all keys, so that none is used twice even if a key is forgotten and comes back.
     pub(crate) epoch: u64,
+    /// For how long each replica takes its holdings to be good, in milliseconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) times_to_live: BTreeMap<String, u64>,
 }
 
 impl Table {
     /// Takes replicas out that are gone, with all they held.
     pub(crate) fn forget(&mut self, gone: &BTreeSet<String>) {
         self.replicas.retain(|replica, _| !gone.contains(replica));
+        self.times_to_live.retain(|replica, _| !gone.contains(replica));
         self.keys.retain(|_, (holder, _)| !gone.contains(holder));
+    }
+
+    /// For how long a replica takes its holdings to be good, if it has said so.
+    #[cfg(feature = "kv-lease")]
+    pub(crate) fn time_to_live(&self, replica: &str) -> Option<Duration> {
+        self.times_to_live.get(replica).copied().map(Duration::from_millis)
+    }
+
+    /// Notes for how long a replica takes its holdings to be good.
+    #[cfg(feature = "kv-lease")]
+    pub(crate) fn note_time_to_live(&mut self, replica: &str, time_to_live: Duration) {
+        let milliseconds = u64::try_from(time_to_live.as_millis()).unwrap_or(u64::MAX);
+        self.times_to_live.insert(replica.to_owned(), milliseconds);
     }
 
     /// The round of one replica: it takes free keys up to its fair share.
@@ -54,6 +73,7 @@ impl Table {
         }
         if self.held_by(replica).next().is_none() {
             self.replicas.remove(replica);
+            self.times_to_live.remove(replica);
         }
     }
 

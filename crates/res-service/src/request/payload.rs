@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
+use crate::strict;
 
 mod compact;
 
@@ -202,9 +203,12 @@ impl Payload {
     pub(super) fn token<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         match self.raw_token() {
             None => Ok(None),
-            // A token this version cannot read gives no rights. What serde says of it could quote it, so it is not kept.
-            Some(token) => serde_json::from_slice(token).map(Some).map_err(|error| {
-                Error::ACCESS_DENIED.caused_by(format!("the token is not readable: {:?}", error.classify()))
+            // A token this version cannot read gives no rights. What serde says of it could quote it, so it is not kept;
+            // the place is made of the names of `T` alone.
+            Some(token) => strict::read(token).map(Some).map_err(|(error, place)| {
+                let kind = error.classify();
+                Error::ACCESS_DENIED
+                    .caused_by(format!("the token is not readable: {kind:?} error at {place:?}"))
             }),
         }
     }

@@ -14,7 +14,7 @@ const HINTS_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Service {
     /// Tells the owner of a change, one message at a time for each resource.
-    pub(super) async fn hint(&self, route: Route) {
+    pub(crate) fn hint(&self, route: Route) {
         {
             let mut hints = self.inner.hints.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(again) = hints.get_mut(&route.name) {
@@ -25,11 +25,12 @@ impl Service {
             if hints.len() < self.limits().queue_capacity {
                 hints.insert(Arc::clone(&route.name), false);
                 let told = within(TraceContext::current(), self.clone().hint_until_told(route));
-                drop(tokio::spawn(told));
+                self.spawn(told);
                 return;
             }
         }
-        self.publish_reset(&[&route.name], &[]).await;
+        // So many that gateways had better ask by themselves; all of this moment in one message.
+        self.resets().twice([route.name.to_string()]);
     }
 
     /// Waits until the owners know of every change that was told here.

@@ -168,7 +168,7 @@ impl History {
             .start_on(Connection::Simulated(connection.clone()))
             .await
             .expect("a right declaration starts");
-        service.own_keys((0..KEYS).map(|key| format!("event.{key}")));
+        service.own_keys((0..KEYS).map(|key| format!("event.{key}"))).expect("keys of the resource");
         Replica { service, connection, cut_off }
     }
 

@@ -111,11 +111,9 @@ impl Answer {
     #[track_caller]
     pub fn error(&self) -> Error {
         let text = |member: &str| -> String { self.part(&format!("/error/{member}"), "error") };
-        let mut error = Error::INTERNAL_ERROR;
-        error.code = text("code").into();
-        error.message = text("message").into();
+        let error = Error::received(text("code"), text("message"));
         match self.json.pointer("/error/data") {
-            Some(data) => error.data(data),
+            Some(data) => error.with_data(data),
             None => error,
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::group::Swapped;
-use crate::handling::{Begun, Rest, guarded, keeping};
+use crate::handling::{Begun, Handled, Rest, guarded, keeping};
 use crate::ownership::{Ready, Term};
 use crate::router::{GET_TIME_MAX, IncomingGet, find_owner, route_get};
 use crate::service::Service;
@@ -41,7 +41,7 @@ pub(super) fn serve(service: &Service, mut get: IncomingGet) -> Option<Rest> {
         let (remembered_max, statistics) = (service.limits().remembered_max, service.statistics());
         let evicted = service.groups().begin_get(remembered_max, statistics, &get.route, ready);
         if !evicted.is_empty() {
-            service.resets().given_up(evicted);
+            service.resets().once(evicted);
         }
     }
     read(service, get, ready)
@@ -51,21 +51,25 @@ pub(super) fn serve(service: &Service, mut get: IncomingGet) -> Option<Rest> {
 fn read(service: &Service, mut get: IncomingGet, ready: Option<Ready>) -> Option<Rest> {
     let headers = get.headers.take();
     let asked = get.subject.take().map(|subject| (subject, headers));
-    match begin_read(service, &get.route, get.query.clone(), asked) {
+    let slot = Some(get.slot.key());
+    match begin_read(service, &get.route, get.query.clone(), asked, slot) {
         Begun::Done(outcome) => conclude(service, get, ready, outcome),
-        Begun::Waiting(handled) => {
-            let service = service.clone();
-            let wait = async move {
-                let time_left = GET_TIME_MAX.saturating_sub(get.received.elapsed());
-                let time_max = time_left.min(service.limits().handler_time_max);
-                let outcome = guarded(&service, time_max, handled).await;
-                if let Some(rest) = conclude(&service, get, ready, outcome) {
-                    rest.await;
-                }
-            };
-            Some(wait.boxed())
-        }
+        Begun::Waiting(handled) => Some(wait(service.clone(), get, ready, handled)),
     }
+}
+
+/// What is left when the handler has to wait.
+#[inline(never)]
+fn wait(service: Service, get: IncomingGet, ready: Option<Ready>, handled: Handled<Snapshot>) -> Rest {
+    let wait = async move {
+        let time_left = GET_TIME_MAX.saturating_sub(get.received.elapsed());
+        let time_max = time_left.min(service.limits().handler_time_max);
+        let outcome = guarded(&service, time_max, handled).await;
+        if let Some(rest) = conclude(&service, get, ready, outcome) {
+            rest.await;
+        }
+    };
+    wait.boxed()
 }
 
 fn conclude(
@@ -84,10 +88,7 @@ fn conclude(
     let term = ready.term;
     let snapshot = match outcome {
         Ok(snapshot) => snapshot,
-        Err(error) => {
-            let service = service.clone();
-            return Some(async move { fail(&service, get, term, error).await }.boxed());
-        }
+        Err(error) => return Some(fail(service.clone(), get, term, error)),
     };
     match service.groups().swap(&get.route, term, &snapshot) {
         Swapped::Same(same) => {
@@ -98,58 +99,66 @@ fn conclude(
             service.resets().succeeded(&get.route.name);
             answer(service, get, snapshot.reply())
         }
-        Swapped::Earlier(earlier) => {
-            let service = service.clone();
-            Some(async move { tell_and_answer(&service, get, term, &earlier, snapshot).await }.boxed())
-        }
-        Swapped::Unknown => {
-            // Given up while it was being read: this answer is remembered by nobody, so it must be asked for again.
-            service.resets().succeeded(&get.route.name);
-            let (service, name) = (service.clone(), Arc::clone(&get.route.name));
-            let answer_and_reset = async move {
-                if let Some(rest) = answer(&service, get, snapshot.reply()) {
-                    rest.await;
-                }
-                service.resets().given_up([name]);
-            };
-            Some(answer_and_reset.boxed())
-        }
+        Swapped::Earlier(earlier) => Some(tell_and_answer(service.clone(), get, term, earlier, snapshot)),
+        Swapped::Unknown => Some(answer_and_reset(service.clone(), get, snapshot)),
     }
+}
+
+/// It was given up while it was being read: this answer is remembered by nobody, so it must be asked for again.
+#[cold]
+fn answer_and_reset(service: Service, get: IncomingGet, snapshot: Snapshot) -> Rest {
+    service.resets().succeeded(&get.route.name);
+    let name = Arc::clone(&get.route.name);
+    let answer_and_reset = async move {
+        if let Some(rest) = answer(&service, get, snapshot.reply()) {
+            rest.await;
+        }
+        service.resets().once([name]);
+    };
+    answer_and_reset.boxed()
 }
 
 /// Tells everybody what changed since the last time, and then answers: so the answer is never ahead of the changes.
-async fn tell_and_answer(
-    service: &Service,
+#[inline(never)]
+fn tell_and_answer(
+    service: Service,
     get: IncomingGet,
     term: Term,
-    earlier: &Snapshot,
+    earlier: Snapshot,
     snapshot: Snapshot,
-) {
-    let told = announce(service, &get.route, term, earlier, &snapshot).await;
-    if told.is_err() || !lasts(service, &get.route, term) {
-        return route_get(service, get);
-    }
-    service.resets().succeeded(&get.route.name);
-    if let Some(rest) = answer(service, get, snapshot.reply()) {
-        rest.await;
-    }
+) -> Rest {
+    let tell_and_answer = async move {
+        let told = announce(&service, &get.route, term, &earlier, &snapshot).await;
+        if told.is_err() || !lasts(&service, &get.route, term) {
+            return route_get(&service, get);
+        }
+        service.resets().succeeded(&get.route.name);
+        if let Some(rest) = answer(&service, get, snapshot.reply()) {
+            rest.await;
+        }
+    };
+    tell_and_answer.boxed()
 }
 
-async fn fail(service: &Service, get: IncomingGet, term: Term, error: Error) {
-    let route = get.route.clone();
-    if error.is_not_found() && get.query.is_none() && service.groups().forget(service, &route, term) {
-        // Somebody has its state: for them it ends here.
-        publish(service, &route, term, "delete", Bytes::new()).await.ok();
-    } else {
-        service.groups().forget_if_empty(service, &route, term);
-    }
-    let is_internal = error.is_internal();
-    if let Some(rest) = answer(service, get, Err(error)) {
-        rest.await;
-    }
-    if is_internal {
-        service.resets().follow_up(service, &route.name);
-    }
+#[inline(never)]
+fn fail(service: Service, get: IncomingGet, term: Term, error: Error) -> Rest {
+    let fail = async move {
+        let route = get.route.clone();
+        if error.is_not_found() && get.query.is_none() && service.groups().forget(&service, &route, term) {
+            // Somebody has its state: for them it ends here.
+            publish(&service, &route, term, "delete", Bytes::new()).await.ok();
+        } else {
+            service.groups().forget_if_empty(&service, &route, term);
+        }
+        let may_pass = error.may_pass();
+        if let Some(rest) = answer(&service, get, Err(error)) {
+            rest.await;
+        }
+        if may_pass {
+            service.resets().follow_up(&service, &route.name);
+        }
+    };
+    fail.boxed()
 }
 
 fn answer(service: &Service, get: IncomingGet, outcome: Result<Bytes, Error>) -> Option<Rest> {

@@ -34,7 +34,7 @@ fn read(service: &Service, route: Route, started: Started) -> Option<Rest> {
     if !started.has_value {
         return conclude(service, route, started, Ok(()));
     }
-    match begin_read(service, &route, None, None) {
+    match begin_read(service, &route, None, None, None) {
         Begun::Done(outcome) => tell(service, route, started, outcome),
         Begun::Waiting(handled) => {
             let service = service.clone();

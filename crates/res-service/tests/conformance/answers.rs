@@ -80,7 +80,7 @@ pub(crate) fn resources() -> Vec<Resource> {
             .call("fail", |call: Call| async move {
                 let Failure { code, message, data } = call.params()?;
                 let error = Error::custom(code, message).caused_by("a cause that no client may see");
-                Err(if let Some(data) = data { error.data(&data) } else { error })
+                Err(if let Some(data) = data { error.with_data(&data) } else { error })
             })
             .call("predefined", |call: Call| async move { Err(predefined(&call.params::<String>()?)) })
             .call("meta", |call: Call| async move { with_meta(call.params()?) })
@@ -89,6 +89,16 @@ pub(crate) fn resources() -> Vec<Resource> {
                 Ok(Reply::null())
             })
             .call("large", |_: Call| async { Reply::result(&"x".repeat(2 << 20)) })
+            .call("patient", |call: Call| async move {
+                call.extend_timeout(Duration::from_secs(20));
+                tokio::time::sleep(Duration::from_millis(call.params()?)).await;
+                Reply::result("late")
+            })
+            .call("hasty", |call: Call| async move {
+                call.extend_timeout(Duration::from_millis(50));
+                tokio::time::sleep(Duration::from_millis(call.params()?)).await;
+                Reply::result("late")
+            })
             .call("slow", |call: Call| async move {
                 tokio::time::sleep(Duration::from_millis(call.params()?)).await;
                 Reply::result("late")

@@ -88,7 +88,7 @@ async fn rise(nats_url: &str, truth: &Truth) -> Result<Service, String> {
         let truth = truth.clone();
         async move { Model::from_serialize(&truth.read(get.name(), json!({}))?) }
     });
-    let model = model.owned_by_name(1).access(|_| async { Ok(Grant::get()) });
+    let model = model.access(|_| async { Ok(Grant::get()) });
     let client = async_nats::connect(nats_url).await.map_err(|error| error.to_string())?;
     Builder::new("phoenix").resource(model).start(client).await.map_err(|error| error.to_string())
 }

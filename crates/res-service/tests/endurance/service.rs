@@ -98,7 +98,7 @@ async fn start(configuration: Configuration) -> Result<Service, BoxError> {
         notices.ask(&Question::Notices).await?;
     }
     let service = builder.start(client).await?;
-    service.own_keys((0..configuration.lists).map(|number| format!("list.{number}")));
+    service.own_keys((0..configuration.lists).map(|number| format!("list.{number}")))?;
     if let Some(notices) = notices {
         tokio::spawn(follow(service.clone(), notices));
     }

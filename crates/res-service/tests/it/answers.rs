@@ -37,8 +37,8 @@ async fn service(world: &World) -> Service {
         .handler_time_max(Duration::from_millis(1500))
         .resource(answers)
         .resource(Resource::collection("empty", |_: Get| async { Collection::from_serialize(&[(); 0]) }))
-        .resource(Resource::model("gone", |_: Get| async { Err(Error::NOT_FOUND) }).owned_by_name(1))
-        .resource(Resource::model("broken", |_: Get| async { Err(Error::internal("down")) }).owned_by_name(1))
+        .resource(Resource::model("gone", |_: Get| async { Err(Error::NOT_FOUND) }))
+        .resource(Resource::model("broken", |_: Get| async { Err(Error::internal("down")) }))
         .resource(Resource::model("denied", |_: Get| async { Model::from_serialize(&json!({})) }))
         .start(world.connect().await)
         .await
@@ -125,7 +125,7 @@ async fn t11_headers_of_a_request_mean_nothing_and_answers_have_none() {
 async fn a_forwarded_get_whose_answer_could_go_nowhere_is_refused() {
     let world = World::new().await;
     let owned = Resource::model("m.$n", |_: Get| async { Model::from_serialize(&json!({"a": 1})) });
-    let builder = Builder::new("test").resource(owned.owned_by_name(1));
+    let builder = Builder::new("test").resource(owned);
     let service = builder.start(world.connect().await).await.unwrap();
     let to = format!("res.forward.test.{}", service.replica());
     for (reply, answer) in [("", "refused"), ("a b", "refused"), ("a b c", "refused"), ("a", "taken")] {

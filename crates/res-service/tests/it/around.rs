@@ -34,7 +34,10 @@ async fn middleware_runs_from_the_outermost_in_and_may_change_what_comes_back() 
             async move {
                 log(&seen, format!("inner {}", call.method()));
                 let answer = next.run(call).await;
-                log(&seen, format!("inner got {:?}", answer.as_ref().err().map(|error| error.code.clone())));
+                log(
+                    &seen,
+                    format!("inner got {:?}", answer.as_ref().err().map(|error| error.code().to_owned())),
+                );
                 answer.or(Reply::result("mended"))
             }
         })
@@ -66,7 +69,6 @@ async fn middleware_stands_around_one_kind_of_request_and_can_refuse_it() {
     let reads = Arc::new(AtomicU64::new(0));
     let reading = Arc::clone(&reads);
     let resource = Resource::model("x", |_: Get| async { Model::from_serialize(&json!({"secret": 1})) })
-        .owned_by_name(1)
         .access(|_: Access| async { Ok(Grant::all()) })
         .call("change", |_: Call| async { Ok(Reply::null()) })
         .auth("enter", |_: Auth| async { Ok(Reply::null()) });
@@ -143,7 +145,6 @@ async fn counters(world: &World) -> Vec<Service> {
             let count = read.load(Ordering::SeqCst);
             async move { Model::from_serialize(&json!({ "count": count })) }
         })
-        .owned_by_name(1)
         .changes_per_second_max(0)
         .call("add", move |call: Call| {
             add.fetch_add(1, Ordering::SeqCst);
@@ -209,7 +210,7 @@ async fn a_change_that_is_too_large_with_its_trace_goes_without_it() {
         let text = "a".repeat(usize::try_from(read.load(Ordering::SeqCst)).unwrap());
         async move { Model::from_serialize(&json!({ "text": text })) }
     });
-    let service = Builder::new("test").resource(resource.owned_by_name(1)).start(world.connect().await);
+    let service = Builder::new("test").resource(resource).start(world.connect().await);
     let service = service.await.unwrap();
     world.ask("get.test.x", "{}").await;
     let mut events = listen(&world, "event.>").await;
@@ -230,7 +231,7 @@ async fn a_refresh_may_come_from_a_thread_that_is_not_the_runtimes() {
         let count = read.load(Ordering::SeqCst);
         async move { Model::from_serialize(&json!({ "count": count })) }
     });
-    let service = Builder::new("test").resource(resource.owned_by_name(1)).start(world.connect().await);
+    let service = Builder::new("test").resource(resource).start(world.connect().await);
     let service = service.await.unwrap();
     world.ask("get.test.x", "{}").await;
     let mut events = listen(&world, "event.>").await;
@@ -248,7 +249,7 @@ async fn a_refresh_may_come_from_a_thread_that_is_not_the_runtimes() {
 async fn what_a_call_deletes_carries_its_trace_in_its_turn_and_out_of_it() {
     let world = World::new().await;
     let thing = |pattern| {
-        Resource::model(pattern, |_: Get| async { Model::from_serialize(&json!({})) }).owned_by_name(1).call(
+        Resource::model(pattern, |_: Get| async { Model::from_serialize(&json!({})) }).call(
             "remove",
             |call: Call| async move {
                 call.service().delete(call.name()).await?;

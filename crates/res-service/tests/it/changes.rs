@@ -11,23 +11,23 @@ use crate::world::{PATIENCE, Wire, World, eventually};
 
 /// What a resource is made of, as a database would hold it.
 #[derive(Clone)]
-struct Truth(Arc<Mutex<Result<Value, Error>>>);
+pub(crate) struct Truth(Arc<Mutex<Result<Value, Error>>>);
 
 impl Truth {
-    fn new(value: Value) -> Self {
+    pub(crate) fn new(value: Value) -> Self {
         Self(Arc::new(Mutex::new(Ok(value))))
     }
 
-    fn set(&self, value: impl Into<Result<Value, Error>>) {
+    pub(crate) fn set(&self, value: impl Into<Result<Value, Error>>) {
         *self.0.lock().unwrap() = value.into();
     }
 
-    fn read(&self) -> Result<Value, Error> {
+    pub(crate) fn read(&self) -> Result<Value, Error> {
         self.0.lock().unwrap().clone()
     }
 }
 
-fn model(pattern: &str, truth: &Truth) -> Resource {
+pub(crate) fn model(pattern: &str, truth: &Truth) -> Resource {
     let truth = truth.clone();
     Resource::model(pattern, move |_: Get| {
         let truth = truth.clone();
@@ -36,7 +36,7 @@ fn model(pattern: &str, truth: &Truth) -> Resource {
     .owned_by_name(4)
 }
 
-fn collection(pattern: &str, truth: &Truth) -> Resource {
+pub(crate) fn collection(pattern: &str, truth: &Truth) -> Resource {
     let truth = truth.clone();
     Resource::collection(pattern, move |_: Get| {
         let truth = truth.clone();
@@ -46,11 +46,11 @@ fn collection(pattern: &str, truth: &Truth) -> Resource {
 }
 
 /// A service whose resets of the start are over: one is out, and the other does not come within a test.
-async fn start(world: &World, resource: Resource) -> Service {
+pub(crate) async fn start(world: &World, resource: Resource) -> Service {
     start_with(world, Builder::new("test").resource(resource)).await
 }
 
-async fn start_with(world: &World, builder: Builder) -> Service {
+pub(crate) async fn start_with(world: &World, builder: Builder) -> Service {
     let service =
         builder.request_timeout(Duration::from_secs(60)).start(world.connect().await).await.unwrap();
     let resets = || service.statistics().resets_published.load(Ordering::Relaxed);
@@ -60,33 +60,12 @@ async fn start_with(world: &World, builder: Builder) -> Service {
 }
 
 /// The next change or answer.
-async fn next(wire: &mut Wire) -> (String, String) {
+pub(crate) async fn next(wire: &mut Wire) -> (String, String) {
     wire.next_where(|subject| subject.starts_with("event.") || subject.starts_with("reply.")).await
 }
 
-fn is_change(subject: &str) -> bool {
+pub(crate) fn is_change(subject: &str) -> bool {
     subject.starts_with("event.")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s09_a_started_service_resets_all_it_has_once_it_listens_and_once_more() {
-    let world = World::new().await;
-    let mut wire = world.listen().await;
-    let service = Builder::new("test")
-        .request_timeout(Duration::from_millis(100))
-        .resource(model("m", &Truth::new(json!({}))))
-        .start(world.connect().await)
-        .await
-        .unwrap();
-    let reset = ("system.reset".to_owned(), r#"{"resources":["test","test.>"]}"#.to_owned());
-    let started = Instant::now();
-    assert_eq!(wire.next().await, reset);
-    assert_eq!(wire.next().await, reset);
-    assert!(
-        started.elapsed() >= Duration::from_millis(1000),
-        "not before the requests of the first have ended"
-    );
-    service.stop(PATIENCE).await.unwrap();
 }
 
 /// A key that came later would begin with nothing remembered, and a change until then would be told to nobody.
@@ -135,19 +114,6 @@ async fn e06_e07_e08_a_collection_is_announced_step_by_step() {
         ("event.test.l.add", r#"{"value":"b","idx":4}"#),
     ];
     assert_eq!(transcript, expected.map(|(subject, payload)| (subject.to_owned(), payload.to_owned())));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collection_that_changed_beyond_measure_is_announced_by_one_reset() {
-    let world = World::new().await;
-    let truth = Truth::new(json!((0..400).collect::<Vec<_>>()));
-    let service = start(&world, collection("l", &truth)).await;
-    world.ask("get.test.l", "").await;
-    let mut wire = world.listen().await;
-    truth.set(Ok(json!((1000..1400).collect::<Vec<_>>())));
-    service.refresh_now("test.l").await.unwrap();
-    let only = ("system.reset".to_owned(), r#"{"resources":["test.l"]}"#.to_owned());
-    assert_eq!(wire.next_where(|subject| is_change(subject) || subject == "system.reset").await, only);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,46 +176,30 @@ async fn a_resource_nobody_asked_for_is_not_even_read_on_a_refresh() {
     assert_eq!(reads.load(Ordering::SeqCst), 1);
 }
 
+/// A gateway takes an empty query in an answer for none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d09_a_failing_database_never_deletes_and_is_retried_then_reset() {
+async fn an_answer_whose_query_is_empty_is_that_of_the_resource_itself() {
     let world = World::new().await;
     let truth = Truth::new(json!({"a": 1}));
-    let service = start(&world, model("m", &truth)).await;
-    world.ask("get.test.m", "").await;
+    let read = truth.clone();
+    let resource = Resource::model("m", move |get: Get| {
+        let read = read.clone();
+        async move { Ok(Model::from_serialize(&read.read()?)?.query(get.query().unwrap_or_default())) }
+    });
+    let service = start(&world, resource).await;
+    assert_eq!(world.ask("get.test.m", "").await, json!({"result": {"model": {"a": 1}}}));
     let mut wire = world.listen().await;
-    truth.set(Err(Error::internal("the database is down")));
-    let failed = service.refresh_now("test.m").await.unwrap_err();
-    assert_eq!(failed.code, "system.internalError");
     truth.set(Ok(json!({"a": 2})));
-    assert_eq!(
-        next(&mut wire).await,
-        ("event.test.m.change".to_owned(), r#"{"values":{"a":2}}"#.to_owned()),
-        "the refresh is tried again by itself"
-    );
-    truth.set(Err(Error::internal("the database is down for long")));
     service.refresh("test.m").await.unwrap();
-    let (subject, payload) = wire.next_where(|s| s == "system.reset" || is_change(s)).await;
-    assert_eq!((subject.as_str(), payload.as_str()), ("system.reset", r#"{"resources":["test.m"]}"#));
-    assert_eq!(service.statistics().refresh_failures.load(Ordering::Relaxed), 6);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d08_a_failed_get_is_followed_by_a_reset_of_that_resource() {
-    let world = World::new().await;
-    let truth = Truth::new(json!({"a": 1}));
-    let _service = start(&world, model("m", &truth)).await;
-    truth.set(Err(Error::internal("the database is down")));
-    let mut wire = world.listen().await;
-    assert_eq!(world.ask("get.test.m", "").await["error"]["code"], "system.internalError");
-    let (_, payload) = wire.next_where(|subject| subject == "system.reset").await;
-    assert_eq!(payload, r#"{"resources":["test.m"]}"#);
+    let change = ("event.test.m.change".to_owned(), r#"{"values":{"a":2}}"#.to_owned());
+    assert_eq!(next(&mut wire).await, change);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d11_changes_go_out_at_once_when_idle_and_then_at_their_pace_with_the_last_value() {
     let world = World::new().await;
     let truth = Truth::new(json!({"n": 0}));
-    let service = start(&world, model("m", &truth).changes_per_second_max(5)).await;
+    let service = start(&world, model("m", &truth).changes_per_second_max(1)).await;
     world.ask("get.test.m", "").await;
     let mut wire = world.listen().await;
     let started = Instant::now();
@@ -259,7 +209,7 @@ async fn d11_changes_go_out_at_once_when_idle_and_then_at_their_pace_with_the_la
         service.refresh("test.m").await.unwrap();
         if n == 1 {
             published.push(next(&mut wire).await.1);
-            assert!(started.elapsed() < Duration::from_millis(150), "the first goes out at once");
+            assert!(started.elapsed() < Duration::from_millis(900), "the first goes out at once");
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -267,7 +217,7 @@ async fn d11_changes_go_out_at_once_when_idle_and_then_at_their_pace_with_the_la
         published.push(next(&mut wire).await.1);
     }
     let seconds = started.elapsed().as_secs_f64();
-    assert!(published.len() as f64 <= seconds * 5.0 + 1.0, "{} changes in {seconds} s", published.len());
+    assert!(published.len() as f64 <= seconds + 1.0, "{} changes in {seconds} s", published.len());
     assert!(service.statistics().refreshes_conflated.load(Ordering::Relaxed) > 200);
 }
 
@@ -329,51 +279,6 @@ async fn e10_e11_e12_e13_other_changes_are_published_as_they_are_and_reserved_na
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s01_s03_s04_s07_tokens_and_resets_are_written_as_the_protocol_has_them() {
-    let world = World::new().await;
-    let service = start(&world, model("m", &Truth::new(json!({})))).await;
-    let mut wire = world.listen().await;
-    service.set_token("c1", &json!({"u": 1}), None).await.unwrap();
-    service.set_token("c1", &(), None).await.unwrap();
-    service.reset(&["test.*.x.>"], &["test.m"]).await.unwrap();
-    service.reset(&[], &["test.>"]).await.unwrap();
-    service.reset_tokens(&["t1", "t2"], "auth.identity.session.renew").await.unwrap();
-    service.reset_tokens(&[], "auth.identity.session.renew").await.unwrap();
-    for (subject, payload) in [
-        ("conn.c1.token", r#"{"token":{"u":1}}"#),
-        ("conn.c1.token", r#"{"token":null}"#),
-        ("system.reset", r#"{"resources":["test.*.x.>"],"access":["test.m"]}"#),
-        ("system.reset", r#"{"access":["test.>"]}"#),
-        ("system.tokenReset", r#"{"subject":"auth.identity.session.renew","tids":["t1","t2"]}"#),
-    ] {
-        assert_eq!(wire.next().await, (subject.to_owned(), payload.to_owned()));
-    }
-    assert!(service.set_token("c.1", &(), None).await.is_err());
-    assert!(service.reset(&["a.>.b"], &[]).await.is_err());
-    assert!(service.reset_tokens(&["t"], "call.x.y").await.is_err());
-    assert!(wire.is_silent(|subject| subject.starts_with("conn.") || subject == "system.tokenReset").await);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn too_many_remembered_resources_are_given_up_by_a_reset_of_each() {
-    let world = World::new().await;
-    let builder = Builder::new("test").remembered_max(2).resource(
-        Resource::model("m.$id", |_: Get| async { Model::from_serialize(&json!({})) }).owned_by_name(4),
-    );
-    let service = start_with(&world, builder).await;
-    let mut wire = world.listen().await;
-    for id in [1, 2, 1, 3] {
-        world.ask(&format!("get.test.m.{id}"), "").await;
-    }
-    let (_, payload) = wire.next_where(|subject| subject == "system.reset").await;
-    assert_eq!(payload, r#"{"resources":["test.m.2"]}"#, "the one that was asked for longest ago");
-    world.ask("get.test.m.4", "").await;
-    let (_, payload) = wire.next_where(|subject| subject == "system.reset").await;
-    assert_eq!(payload, r#"{"resources":["test.m.1"]}"#, "the one that was asked for longest ago by now");
-    assert_eq!(service.statistics().remembered.load(Ordering::Relaxed), 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn q01_q03_q05_a_refresh_of_a_query_resource_makes_gateways_ask_for_each_query() {
     let world = World::new().await;
     let gone = Arc::new(AtomicBool::new(false));
@@ -399,46 +304,6 @@ async fn q01_q03_q05_a_refresh_of_a_query_resource_makes_gateways_ask_for_each_q
     assert_eq!(world.ask(inbox, r#"{"query":"a=1"}"#).await, json!({"result": {"collection": ["a=1"]}}));
     gone.store(true, Ordering::SeqCst);
     assert_eq!(world.ask(inbox, r#"{"query":"a=1"}"#).await["error"]["code"], "system.notFound");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_resource_without_an_owner_is_announced_by_a_reset_of_it() {
-    let world = World::new().await;
-    let service =
-        start(&world, Resource::model("m.$id", |_: Get| async { Model::from_serialize(&json!({})) })).await;
-    let mut wire = world.listen().await;
-    service.refresh("test.m.1?x=1").await.unwrap();
-    let (_, payload) = wire.next_where(|subject| subject == "system.reset").await;
-    assert_eq!(payload, r#"{"resources":["test.m.1"]}"#);
-    assert!(!service.try_refresh("test.m.1").unwrap());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_connection_coming_back_makes_gateways_ask_again() {
-    let world = World::new().await;
-    let client = world.connect().await;
-    let service = Builder::new("test")
-        .request_timeout(Duration::from_secs(60))
-        .resource(model("m", &Truth::new(json!({}))))
-        .start(client.clone())
-        .await
-        .unwrap();
-    let mut wire = world.listen().await;
-    eventually(
-        "the reset of the start is out",
-        || service.statistics().resets_published.load(Ordering::Relaxed),
-        |n| *n == 1,
-    )
-    .await;
-    client.force_reconnect().await.unwrap();
-    loop {
-        let (_, payload) = wire.next_where(|subject| subject == "system.reset").await;
-        assert_eq!(payload, r#"{"resources":["test","test.>"]}"#);
-        if service.statistics().reconnects.load(Ordering::Relaxed) == 1 {
-            break;
-        }
-    }
-    assert_eq!(world.ask("get.test.m", "").await, json!({"result": {"model": {}}}));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,7 +22,6 @@ fn resource() -> Resource {
         }
         Model::from_serialize(&json!({"a": 1}))
     })
-    .owned_by_name(1)
     .access(|access: Access| async move {
         access.token::<u32>()?;
         Ok(Grant::all())
@@ -50,7 +49,7 @@ async fn every_end_of_a_handler_is_told_once_with_labels_of_the_declaration() {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let telling = Arc::clone(&told);
     let builder = Builder::new("test").observe(move |handled: &Handled<'_>| {
-        let outcome = handled.outcome.map_or_else(|error| error.code.to_string(), |()| "ok".to_owned());
+        let outcome = handled.outcome.map_or_else(|error| error.code().to_owned(), |()| "ok".to_owned());
         assert!(handled.elapsed < PATIENCE);
         let method = handled.method.unwrap_or("-");
         telling.lock().unwrap().push(format!("{} {} {method} {outcome}", handled.kind, handled.pattern));

@@ -27,7 +27,7 @@ fn counter() -> Resource {
             Model::from_serialize(&json!({"seq": seq}))
         }
     };
-    Resource::model("m", get).owned_by_name(1).changes_per_second_max(0).call("add", move |call: Call| {
+    Resource::model("m", get).changes_per_second_max(0).call("add", move |call: Call| {
         let truth = Arc::clone(&truth);
         async move {
             let seq = truth.fetch_add(1, Ordering::SeqCst) + 1;
@@ -92,7 +92,6 @@ fn register(values: &Arc<Mutex<Vec<u64>>>, overtaken: &Arc<AtomicBool>) -> Resou
         let values = read.lock().unwrap().clone();
         async move { Model::from_serialize(&json!({ "length": values.len(), "last": values.last() })) }
     })
-    .owned_by_name(1)
     .group("register")
     .changes_per_second_max(0)
     .calls_in_order()
@@ -197,7 +196,7 @@ async fn refreshes_that_a_call_begins_together_in_its_turn_are_done_one_after_th
             both.0.and(both.1).map(|()| Reply::null())
         }
     };
-    let resource = Resource::model("m", get).owned_by_name(1).changes_per_second_max(0).calls_in_order();
+    let resource = Resource::model("m", get).changes_per_second_max(0).calls_in_order();
     let builder = Builder::new("test").resource(resource.call("twice", call));
     let service = builder.start(world.connect().await).await.unwrap();
     assert_eq!(world.ask("get.test.m", "{}").await["result"]["model"]["seq"], 0);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::world::{PATIENCE, World, eventually};
 
-const TIME_TO_LIVE: Duration = Duration::from_millis(600);
+pub(crate) const TIME_TO_LIVE: Duration = Duration::from_millis(600);
 
 /// A lease that one replica can be cut off from.
 #[derive(Clone)]
@@ -49,10 +49,10 @@ impl Lease for Breakable {
 }
 
 /// The state of all resources, which every replica reads.
-type Truth = Arc<AtomicU64>;
+pub(crate) type Truth = Arc<AtomicU64>;
 
 /// A replica whose models say which replica read them.
-fn replica(name: &str, truth: &Truth) -> Builder {
+pub(crate) fn replica(name: &str, truth: &Truth) -> Builder {
     let (truth, said) = (Arc::clone(truth), name.to_owned());
     Builder::new("test").replica(name).request_timeout(Duration::from_millis(100)).resource(
         Resource::model("event.$event.section.$section", move |get: Get| {
@@ -66,17 +66,17 @@ fn replica(name: &str, truth: &Truth) -> Builder {
     )
 }
 
-async fn start(world: &World, builder: Builder, keys: &[&str]) -> Service {
+pub(crate) async fn start(world: &World, builder: Builder, keys: &[&str]) -> Service {
     let service = builder.start(world.connect().await).await.unwrap();
-    service.own_keys(keys.iter().copied());
+    service.own_keys(keys.iter().copied()).unwrap();
     service
 }
 
-async fn owner_is(service: &Service, key: &str) {
+pub(crate) async fn owner_is(service: &Service, key: &str) {
     eventually("the key has its owner", || service.owns(key), Option::is_some).await;
 }
 
-fn by(answer: &Value) -> &str {
+pub(crate) fn by(answer: &Value) -> &str {
     answer["result"]["model"]["by"].as_str().unwrap_or_else(|| panic!("{answer} is no model"))
 }
 
@@ -103,25 +103,33 @@ async fn d07_a_new_owner_resets_its_own_resources_twice_and_only_when_it_is_read
     let world = World::new().await;
     let (lease, truth) = (MemoryLease::new(TIME_TO_LIVE), Truth::default());
     let mut wire = world.listen().await;
-    let prepared = Arc::new(AtomicBool::new(false));
-    let preparing = Arc::clone(&prepared);
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let preparing = Arc::clone(&gate);
     let builder = replica("a", &truth).lease(lease).on_acquired(move |key| {
-        let prepared = Arc::clone(&preparing);
+        let gate = Arc::clone(&preparing);
         async move {
             assert_eq!((key.key.as_str(), key.epoch), ("event.1", 1));
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            prepared.store(true, Ordering::SeqCst);
+            gate.acquire().await.unwrap().forget();
             Ok(())
         }
     });
     let _service = start(&world, builder, &["event.1"]).await;
-    let asked = world.answers("get.test.event.1.section.s", "").await;
-    assert!(prepared.load(Ordering::SeqCst), "the get waited until the key was prepared");
-    assert_eq!(asked[0].as_ref(), b"timeout:\"10000\"", "and the gateway was told to wait");
+    let mut asking = world.listen().await;
+    asking.request("get.test.event.1.section.s", "_INBOX.early", "").await;
+    let is_answer = |subject: &str| subject == "_INBOX.early";
+    assert_eq!(asking.next_where(is_answer).await.1, "timeout:\"10000\"", "the gateway is told to wait");
+    let too_early = |subject: &str| is_answer(subject) || subject == "system.reset";
+    assert!(asking.is_silent(too_early).await, "the key is not prepared yet");
+    gate.add_permits(1);
+    assert!(
+        asking.next_where(is_answer).await.1.starts_with("{"),
+        "the get waited until the key was prepared"
+    );
+    let is_reset = |subject: &str| subject == "system.reset";
     let expected = ("system.reset".to_owned(), r#"{"resources":["test.event.1.section.*"]}"#.to_owned());
-    assert_eq!(wire.next().await, expected);
+    assert_eq!(wire.next_where(is_reset).await, expected);
     let first = Instant::now();
-    assert_eq!(wire.next().await, expected);
+    assert_eq!(wire.next_where(is_reset).await, expected);
     assert!(
         first.elapsed() > Duration::from_millis(900),
         "the second comes when requests of the first have run out"
@@ -241,7 +249,7 @@ async fn d16_an_owner_whose_connection_was_away_resets_what_it_owns() {
     let client = world.connect().await;
     let builder = replica("a", &truth).lease(lease).request_timeout(Duration::from_secs(60));
     let service = builder.start(client.clone()).await.unwrap();
-    service.own_keys(["event.1"]);
+    service.own_keys(["event.1"]).unwrap();
     let resets = || service.statistics().resets_published.load(Ordering::SeqCst);
     eventually("the reset of the acquisition is out", resets, |resets| *resets == 1).await;
     let mut wire = world.listen().await;
@@ -257,7 +265,7 @@ async fn a_key_that_is_no_longer_wanted_is_given_back() {
     let (lease, truth) = (MemoryLease::new(Duration::from_secs(20)), Truth::default());
     let first = start(&world, replica("a", &truth).lease(lease.clone()), &["event.1", "event.2"]).await;
     owner_is(&first, "event.2").await;
-    first.own_keys(["event.1"]);
+    first.own_keys(["event.1"]).unwrap();
     eventually("the key is given back", || first.owns("event.2"), Option::is_none).await;
     let second = start(&world, replica("b", &truth).lease(lease), &["event.2"]).await;
     owner_is(&second, "event.2").await;
@@ -385,7 +393,7 @@ async fn leases_in_a_key_value_bucket_pass_on_when_a_replica_is_gone() {
     };
     let connection = world.connect().await;
     let first = replica("a", &truth).lease(lease().await).start(connection.clone()).await.unwrap();
-    first.own_keys(["event.1", "event.2"]);
+    first.own_keys(["event.1", "event.2"]).unwrap();
     owner_is(&first, "event.2").await;
     let second = start(&world, replica("b", &truth).lease(lease().await), &["event.1", "event.2"]).await;
     let keys = ["event.1", "event.2"];

@@ -33,7 +33,7 @@ async fn service(world: &World, truth: &Arc<Mutex<Truth>>) -> Service {
     });
     Builder::new("test")
         .request_timeout(Duration::from_secs(60))
-        .resource(list.owned_by_name(1).changes_per_second_max(0))
+        .resource(list.changes_per_second_max(0))
         .start(world.connect().await)
         .await
         .unwrap()
@@ -116,9 +116,9 @@ async fn e15_e09_q05_a_delete_is_also_a_query_change_where_somebody_asked_with_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e15_e09_a_delete_by_who_does_not_own_the_resource_is_also_a_reset_of_it() {
+async fn e15_e09_a_delete_of_what_nobody_owns_is_also_a_reset_of_it() {
     let world = World::new().await;
-    let list = Resource::collection("list", |_: Get| async { Err(Error::NOT_FOUND) });
+    let list = Resource::collection("list", |_: Get| async { Err(Error::NOT_FOUND) }).unowned();
     let service = Builder::new("test").resource(list).start(world.connect().await).await.unwrap();
     let mut wire = world.listen().await;
     service.delete("test.list").await.unwrap();

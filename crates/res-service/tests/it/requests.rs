@@ -19,6 +19,10 @@ async fn service(world: &World) -> Service {
     struct Params {
         seat: String,
     }
+    #[derive(Deserialize)]
+    struct Role {
+        role: String,
+    }
     Builder::new("test")
         .resource(
             Resource::model("item.$id", |get: Get| async move {
@@ -43,8 +47,9 @@ async fn service(world: &World) -> Service {
                 let _: Option<u32> = call.token()?;
                 Ok(Reply::null())
             })
+            .call("role", |call: Call| async move { Reply::result(&call.token::<Role>()?.map(|token| token.role)) })
             .call("moved", |_: Call| async move { Ok(Reply::resource("test.item.2")?.status(303).header("location", "/x")) })
-            .call("fail", |_: Call| async move { Err(Error::custom("test.taken", "Taken").data(&json!({"seat": "A-1"}))) })
+            .call("fail", |_: Call| async move { Err(Error::custom("test.taken", "Taken").with_data(&json!({"seat": "A-1"}))) })
             .call("*", |call: Call| async move { Reply::result(&format!("any: {}", call.method())) }),
         )
         .resource(Resource::collection("list", |get: Get| async move {
@@ -261,6 +266,19 @@ async fn a_token_that_cannot_be_read_gives_no_rights() {
     );
     assert_eq!(world.ask("call.test.item.1.strict", r#"{"token":5}"#).await, json!({"result": null}));
     assert_eq!(world.ask("call.test.item.1.strict", r#"{"token":null}"#).await, json!({"result": null}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_with_members_that_are_not_known_or_without_names_gives_no_rights() {
+    let world = World::new().await;
+    let _service = service(&world).await;
+    let ask = |token: &str| world.ask("call.test.item.1.role", format!(r#"{{"token":{token}}}"#));
+    assert_eq!(ask(r#"{"role":"admin"}"#).await, json!({"result": "admin"}));
+    assert_eq!(ask("null").await, json!({"result": null}));
+    for token in [r#"{"role":"admin","only":"on Sundays"}"#, r#"["admin"]"#, r#"{"role":["secret"]}"#, "5"] {
+        let answer = ask(token).await;
+        assert_eq!(answer, json!({"error": Error::ACCESS_DENIED}), "{token}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

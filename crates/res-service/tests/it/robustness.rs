@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use res_service::{Builder, Call, Error, Get, Model, Reply, Resource};
+use res_service::{Access, Auth, Builder, Call, Error, Get, Grant, Model, Reply, Resource};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -60,6 +60,54 @@ async fn r14_r16_a_slow_handler_is_preceded_by_a_pre_response_byte_for_byte() {
         assert_eq!(answers.len(), 2, "{answers:?}");
         assert_eq!(answers[0].as_ref(), b"timeout:\"10000\"");
         assert_eq!(answers[1].first(), Some(&b'{'));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r14_a_handler_may_ask_for_time_by_hand_whatever_it_handles() {
+    let world = World::new().await;
+    let _service = Builder::new("test")
+        .handler_time_max(Duration::from_secs(25))
+        .resource(
+            Resource::model("x", |get: Get| async move {
+                get.extend_timeout(Duration::from_millis(1234));
+                Ok(Model::from_serialize(&json!({}))?.query("q"))
+            })
+            .access(|access: Access| async move {
+                access.extend_timeout(Duration::from_secs(5));
+                Ok(Grant::get())
+            })
+            .call("do", |call: Call| async move {
+                call.extend_timeout(Duration::from_secs(20));
+                call.extend_timeout(Duration::from_secs(3600));
+                Ok(Reply::null())
+            })
+            .auth("login", |auth: Auth| async move {
+                auth.extend_timeout(Duration::ZERO);
+                // Who keeps the request longer than it lasts speaks for nobody.
+                let answered = auth.service().clone();
+                tokio::spawn(async move {
+                    let in_work = || answered.statistics().auth_requests.load(Ordering::Relaxed);
+                    eventually("the next request", in_work, |requests| *requests == 2).await;
+                    auth.extend_timeout(Duration::from_secs(7));
+                });
+                Ok(Reply::null())
+            }),
+        )
+        .start(world.connect().await)
+        .await
+        .unwrap();
+    for (subject, expected) in [
+        ("get.test.x", vec!["timeout:\"1234\""]),
+        ("access.test.x", vec!["timeout:\"5000\""]),
+        ("call.test.x.do", vec!["timeout:\"20000\"", "timeout:\"25000\""]),
+        ("auth.test.x.login", vec!["timeout:\"1\""]),
+        ("auth.test.x.login", vec!["timeout:\"1\""]),
+    ] {
+        let answers = world.answers(subject, r#"{"query":"q"}"#).await;
+        let [pre_responses @ .., answer] = answers.as_slice() else { panic!("{subject} has no answer") };
+        assert_eq!(pre_responses, expected, "{subject}");
+        assert_eq!(answer.first(), Some(&b'{'));
     }
 }
 
@@ -120,10 +168,9 @@ async fn t10_an_answer_that_is_too_large_is_an_error_and_not_silence() {
     let world = World::with("max_payload: 4096").await;
     let _service = Builder::new("test")
         .resource(one_call(|_| async { Reply::result(&"x".repeat(5000)) }))
-        .resource(
-            Resource::model("m", |_: Get| async { Model::from_serialize(&json!({"x": "x".repeat(5000)})) })
-                .owned_by_name(1),
-        )
+        .resource(Resource::model("m", |_: Get| async {
+            Model::from_serialize(&json!({"x": "x".repeat(5000)}))
+        }))
         .start(world.connect().await)
         .await
         .unwrap();
@@ -183,8 +230,8 @@ async fn d8_a_get_refused_for_want_of_room_is_asked_for_again() {
     let quick = Resource::model("quick", |_: Get| async { Model::from_serialize(&json!({"x": 2})) });
     let service = Builder::new("test")
         .queue_capacity(1)
-        .resource(slow.owned_by_name(1))
-        .resource(quick.owned_by_name(1))
+        .resource(slow)
+        .resource(quick)
         .start(world.connect().await)
         .await
         .unwrap();
@@ -269,7 +316,7 @@ async fn a_stop_that_cannot_finish_says_so_by_its_deadline() {
     )
     .await;
     let error = service.stop(Duration::from_millis(300)).await.unwrap_err();
-    assert_eq!(error.code, "system.internalError");
+    assert_eq!(error.code(), "system.internalError");
     service.stop(Duration::from_millis(300)).await.expect("stopping twice is stopping once");
 }
 

@@ -180,7 +180,7 @@ impl Replica {
             .start(world.connect().await)
             .await
             .unwrap();
-        service.own_keys((0..KEYS).map(|key| format!("event.{key}")));
+        service.own_keys((0..KEYS).map(|key| format!("event.{key}"))).unwrap();
         Self { service, cut_off }
     }
 }

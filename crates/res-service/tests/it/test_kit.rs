@@ -26,7 +26,6 @@ fn counter() -> Resource {
         let count = read.load(Ordering::SeqCst);
         async move { Model::from_serialize(&json!({ "count": count })) }
     })
-    .owned_by_name(1)
     .access(|access: Access| async move {
         let token: Option<Value> = access.token()?;
         Ok(if token.is_some() { Grant::all() } else { Grant::get().call(["add"]) })
@@ -59,7 +58,9 @@ fn session_resource() -> Resource {
             let reply = Reply::result(&json!({"cid": call.cid(), "token": token, "query": call.query()}))?;
             Ok(reply.status(303).header("Location", "/there"))
         })
-        .call("fail", |_: Call| async { Err(Error::custom("test.taken", "Taken").data(&json!({"seat": 1}))) })
+        .call("fail", |_: Call| async {
+            Err(Error::custom("test.taken", "Taken").with_data(&json!({"seat": 1})))
+        })
         .call("new", |_: Call| async { Reply::resource("test.item.77") })
 }
 
@@ -74,12 +75,9 @@ fn everything() -> Builder {
         .resource(Resource::collection("list", |get: Get| async move {
             Ok(Collection::from_serialize(&["a", "b"])?.query(get.query().unwrap_or("all")))
         }))
-        .resource(
-            Resource::model("broken.$id", |_: Get| async {
-                Err::<Model, _>(Error::internal("the database is away"))
-            })
-            .owned_by_name(1),
-        )
+        .resource(Resource::model("broken.$id", |_: Get| async {
+            Err::<Model, _>(Error::internal("the database is away"))
+        }))
         .resource(Resource::new("elsewhere").access_elsewhere())
 }
 
@@ -232,7 +230,7 @@ async fn answers_are_read_by_their_kind() {
     assert_eq!(session.call("test.session", "who", &()).await.status(), None, "not over HTTP");
     assert_eq!(session.call("test.session", "new", &()).await.resource(), "test.item.77");
     let error = session.call("test.session", "fail", &()).await.error();
-    assert_eq!(error, Error::custom("test.taken", "Taken").data(&json!({"seat": 1})));
+    assert_eq!(error, Error::custom("test.taken", "Taken").with_data(&json!({"seat": 1})));
     let list = session.get("test.list?b").await;
     assert_eq!((list.collection::<Vec<String>>(), list.query()), (vec!["a".into(), "b".into()], Some("b")));
     assert_eq!(session.get("test.counter").await.model::<Value>(), json!({"count": 0}));
@@ -305,7 +303,7 @@ async fn a_query_change_is_played_by_the_subject_it_gives() {
         let query = get.query().unwrap_or("").to_owned();
         Ok(Collection::from_serialize(&[query.as_str()])?.query(query))
     });
-    let session = Session::start(Builder::new("test").resource(list.owned_by_name(1))).await;
+    let session = Session::start(Builder::new("test").resource(list)).await;
     session.transcript("> get.test.found {\"query\":\"q=1\"}\n< {\"result\":{\"collection\":[\"q=1\"],\"query\":\"q=1\"}}").await;
     session.service().refresh("test.found").await.unwrap();
     session

@@ -20,7 +20,7 @@ pub(super) fn internal(cause: anyhow::Error) -> Error {
 
 /// Parameters that fit their types but not the rules.
 pub(super) fn invalid(message: impl Into<String>) -> Error {
-    Error::INVALID_PARAMS.message(message.into())
+    Error::INVALID_PARAMS.with_message(message.into())
 }
 
 /// What the checkout refused.
@@ -34,7 +34,7 @@ pub(super) fn of(error: checkout::Error) -> Error {
         }
         checkout::Error::NotCancellable(state) => {
             Error::custom(code::NOT_CANCELLABLE, "Only an order that awaits its payment can be cancelled")
-                .data(&serde_json::json!({"state": state}))
+                .with_data(&serde_json::json!({"state": state}))
         }
         checkout::Error::Busy => busy(),
         checkout::Error::NotFound => Error::NOT_FOUND,

@@ -33,7 +33,7 @@ pub fn unavailable(why: Unavailable) -> Error {
 
 /// Parameters that fit their types but not the rules.
 pub fn invalid(message: impl Into<String>) -> Error {
-    Error::INVALID_PARAMS.message(message.into())
+    Error::INVALID_PARAMS.with_message(message.into())
 }
 
 /// A refusal, told in terms of `event`'s own ids.
@@ -49,24 +49,22 @@ pub fn refusal(refusal: &Refusal, event: Option<&Event>) -> Error {
             let areas: Vec<&str> =
                 areas.iter().filter_map(|area| layout.map(|layout| layout.section_id(*area))).collect();
             Error::custom(code::SEAT_TAKEN, "Somebody else was faster")
-                .data(&json!({"seats": seats, "areas": areas}))
+                .with_data(&json!({"seats": seats, "areas": areas}))
         }
-        Refusal::TooMany { max } => {
-            Error::custom(code::TOO_MANY_SEATS, format!("At most {max} at a time")).data(&json!({"max": max}))
-        }
+        Refusal::TooMany { max } => Error::custom(code::TOO_MANY_SEATS, format!("At most {max} at a time"))
+            .with_data(&json!({"max": max})),
         Refusal::LimitReached { max } => {
             Error::custom(code::LIMIT_REACHED, format!("At most {max} for one buyer"))
-                .data(&json!({"max": max}))
+                .with_data(&json!({"max": max}))
         }
-        Refusal::NotOnSale { status } => {
-            Error::custom(code::NOT_ON_SALE, "This event is not on sale now").data(&json!({"status": status}))
-        }
+        Refusal::NotOnSale { status } => Error::custom(code::NOT_ON_SALE, "This event is not on sale now")
+            .with_data(&json!({"status": status})),
         Refusal::HoldNotActive | Refusal::SoldToOthers => {
             Error::custom(code::HOLD_NOT_ACTIVE, "The hold has ended or is not yours")
         }
         Refusal::HardDeadline { expires_at } => {
             Error::custom(code::HARD_DEADLINE, "The hold cannot be kept any longer")
-                .data(&json!({"expiresAt": expires_at}))
+                .with_data(&json!({"expiresAt": expires_at}))
         }
         Refusal::KeyReused => {
             invalid("this key was used for another request: make a new key for every new request")

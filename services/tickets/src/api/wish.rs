@@ -120,7 +120,7 @@ impl Wish {
         }
         if !unknown_seats.is_empty() || !unknown_areas.is_empty() {
             return Err(Error::custom(code::UNKNOWN_SEAT, "This event has no such seat or area")
-                .data(&json!({"seats": unknown_seats, "areas": unknown_areas})));
+                .with_data(&json!({"seats": unknown_seats, "areas": unknown_areas})));
         }
         Ok((seats.into_values().collect(), areas.into_values().collect()))
     }

@@ -34,7 +34,12 @@ pub async fn run(catalogue: Arc<Catalogue>, views: Arc<Views>, service: Service,
         let now = catalogue.now();
         let events = catalogue.events();
         let published = events.iter().filter(|event| event.row.rules.set != Set::Draft);
-        service.own_keys(published.map(|event| lease_key(event.row.id)));
+        if let Err(error) = service.own_keys(published.map(|event| lease_key(event.row.id))) {
+            tracing::error!(
+                error = format!("{error:?}"),
+                "the events' keys are not those of their resources"
+            );
+        }
         let mut list_changed = false;
         for event in &events {
             let (id, rules) = (event.row.id, &event.row.rules);

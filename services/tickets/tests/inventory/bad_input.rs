@@ -146,7 +146,7 @@ async fn h42_no_wish_makes_the_service_panic_and_what_is_not_a_wish_is_refused()
                     Ok(place) => prop_assert!(place.units() > 0),
                     Err(error) => {
                         let known = ["system.invalidParams", "tickets.unknownSeat", "tickets.tooManySeats"];
-                        prop_assert!(known.contains(&error.code.as_ref()), "{}", error.code);
+                        prop_assert!(known.contains(&error.code()), "{}", error.code());
                     }
                 }
             }

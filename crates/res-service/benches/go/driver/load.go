@@ -23,18 +23,23 @@ type caller struct {
 	awaited int
 }
 
-// load is a number of callers on one connection.
+// load is a number of callers of one service on a connection.
 type load struct {
 	connection *nats.Conn
-	messages   chan *nats.Msg
-	callers    []caller
+	service    string
+	// process is the id of the service's process.
+	process  int
+	messages chan *nats.Msg
+	callers  []caller
 	// replies and changes are what stands before the number of a caller in the subjects of what comes in.
 	replies, changes string
 	// each is how many messages a request brings: its answer, and for a change also that.
 	each int
+	// latencies are those of the turn that is measured.
+	latencies []time.Duration
 }
 
-// figures is what is measured of a load. CPU time and memory are those of the service's process alone.
+// figures is what is measured in one turn of a load. CPU time and memory are those of the service's process alone.
 type figures struct {
 	Requests          int     `json:"requests"`
 	Seconds           float64 `json:"seconds"`
@@ -44,9 +49,11 @@ type figures struct {
 	ResidentKilobytes int     `json:"residentKilobytes"`
 }
 
-func newLoad(connection *nats.Conn, service, workload string, concurrency int) (*load, error) {
+func newLoad(connection *nats.Conn, service string, process int, workload string, concurrency int) (*load, error) {
 	load := &load{
 		connection: connection,
+		service:    service,
+		process:    process,
 		// Room for everything that can be outstanding, twice.
 		messages: make(chan *nats.Msg, 4*concurrency),
 		callers:  make([]caller, concurrency),
@@ -82,9 +89,9 @@ func newLoad(connection *nats.Conn, service, workload string, concurrency int) (
 	return load, nil
 }
 
-// measure loads the service for a while, and takes the figures of the end of that time.
-func (load *load) measure(process int, warmUp, duration time.Duration) (figures, error) {
-	latencies := make([]time.Duration, 0, 1<<20)
+// turn loads the service for a while, and takes the figures of the end of that time.
+func (load *load) turn(warmUp, duration time.Duration) (figures, error) {
+	load.latencies = load.latencies[:0]
 	for number := range load.callers {
 		if err := load.ask(number, time.Now()); err != nil {
 			return figures{}, err
@@ -93,35 +100,39 @@ func (load *load) measure(process int, warmUp, duration time.Duration) (figures,
 	if err := load.answer(time.Now().Add(warmUp), func(time.Duration) {}); err != nil {
 		return figures{}, err
 	}
-	cpuBefore, err := cpuTime(process)
+	cpuBefore, err := cpuTime(load.process)
 	if err != nil {
 		return figures{}, err
 	}
 	started := time.Now()
-	err = load.answer(started.Add(duration), func(latency time.Duration) { latencies = append(latencies, latency) })
+	err = load.answer(started.Add(duration), load.note)
 	if err != nil {
 		return figures{}, err
 	}
 	elapsed := time.Since(started)
-	cpuAfter, err := cpuTime(process)
+	cpuAfter, err := cpuTime(load.process)
 	if err != nil {
 		return figures{}, err
 	}
-	resident, err := residentKilobytes(process)
+	resident, err := residentKilobytes(load.process)
 	if err != nil {
 		return figures{}, err
 	}
 	if err := load.end(); err != nil {
 		return figures{}, err
 	}
-	slices.Sort(latencies)
+	slices.Sort(load.latencies)
 	quantile := func(part float64) float64 {
-		return float64(latencies[int(float64(len(latencies)-1)*part)].Nanoseconds()) / 1000
+		return float64(load.latencies[int(float64(len(load.latencies)-1)*part)].Nanoseconds()) / 1000
 	}
 	return figures{
-		Requests: len(latencies), Seconds: elapsed.Seconds(), P50Microseconds: quantile(0.5),
+		Requests: len(load.latencies), Seconds: elapsed.Seconds(), P50Microseconds: quantile(0.5),
 		P99Microseconds: quantile(0.99), CPUSeconds: (cpuAfter - cpuBefore).Seconds(), ResidentKilobytes: resident,
 	}, nil
+}
+
+func (load *load) note(latency time.Duration) {
+	load.latencies = append(load.latencies, latency)
 }
 
 func (load *load) ask(number int, now time.Time) error {

@@ -58,8 +58,9 @@ impl Output {
 #[derive(Debug, Default)]
 struct KeptNames(Vec<[Kept; 2]>);
 
-/// A name with nothing to escape.
+/// A name with nothing to escape, where one look into memory finds all of it.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Kept {
     /// As the program has it: where it lies says which it is.
     name: &'static str,

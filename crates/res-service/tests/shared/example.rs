@@ -1,4 +1,4 @@
-//! The example of the README's first screen, as a user builds and runs it.
+//! The examples, as a user builds and runs them.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,16 +13,13 @@ use crate::nats::PATIENCE;
 
 /// Mostly it is built already, as `cargo test` builds the examples when it is asked for no test in particular.
 const BUILD_TIME_MAX: Duration = Duration::from_secs(600);
-/// What it answers as long as nobody has counted.
-const FIRST: &[u8] = br#"{"result":{"model":{"count":0}}}"#;
-
 /// The running example; it ends when this is dropped.
 pub(crate) struct Example(Child);
 
 impl Example {
-    /// Starts it; it takes requests when this returns.
-    pub(crate) async fn start(nats: &NatsServer) -> Self {
-        let mut process = Command::new(built().await)
+    /// Starts one by its name; it answers a get of this resource when this returns.
+    pub(crate) async fn start(nats: &NatsServer, name: &str, resource: &str) -> Self {
+        let mut process = Command::new(built(name).await)
             .env("NATS_URL", nats.url())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -33,8 +30,8 @@ impl Example {
         let client = nats.connect().await.unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = client.request("get.example.counter", Bytes::new()).await;
-            if answer.as_ref().is_ok_and(|answer| answer.payload.as_ref() == FIRST) {
+            let answer = client.request(format!("get.{resource}"), Bytes::new()).await;
+            if answer.as_ref().is_ok_and(|answer| answer.payload.starts_with(br#"{"result":"#)) {
                 return Self(process);
             }
             let ended = process.try_wait().unwrap();
@@ -58,7 +55,7 @@ impl Example {
 }
 
 /// The example's program, built beside that of this test.
-async fn built() -> PathBuf {
+async fn built(example: &str) -> PathBuf {
     let of_this_test = std::env::current_exe().unwrap();
     let profile = of_this_test.ancestors().nth(2).expect("a test is in <target>/<profile>/deps");
     let target = profile.parent().expect("a test is in <target>/<profile>/deps");
@@ -67,7 +64,7 @@ async fn built() -> PathBuf {
         Some(name) => name,
     };
     let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "res-service", "--example", "counter", "--profile", name])
+        .args(["build", "--quiet", "--package", "res-service", "--example", example, "--profile", name])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -76,5 +73,5 @@ async fn built() -> PathBuf {
         .output();
     let built = timeout(BUILD_TIME_MAX, build).await.expect("the example is built in time").unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    profile.join("examples").join("counter")
+    profile.join("examples").join(example)
 }
