@@ -19,12 +19,15 @@ const WITHOUT_SERVICES: &str = "protocol";
 pub(crate) async fn run(options: BenchOptions, terminal: &Terminal) -> anyhow::Result<u8> {
     let workspace = Workspace::find();
     let root = workspace.root().to_path_buf();
+    // What measures without services builds by itself what it measures.
+    let (what, services): (_, &[&str]) = match options.name.as_deref() {
+        Some(WITHOUT_SERVICES) => ("a release build of what measures", &[]),
+        _ => ("release builds: what is measured is what is deployed", &SERVICES),
+    };
     terminal
-        .step("release builds: what is measured is what is deployed", |_| async {
+        .step(what, |_| async {
             // One by one, as the measurement asks for them again: built together they would share the features of
             // all, and be built twice.
-            let services: &[&str] =
-                if options.name.as_deref() == Some(WITHOUT_SERVICES) { &[] } else { &SERVICES };
             for package in [MEASURE].iter().chain(services) {
                 let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
                 build.args(["build", "--quiet", "--release", "--package", package]);

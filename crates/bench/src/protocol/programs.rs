@@ -51,7 +51,7 @@ async fn build_with_cargo() -> anyhow::Result<PathBuf> {
     let build = [
         "build",
         "--quiet",
-        "--release",
+        "--profile=whole",
         "--package",
         "res-service",
         "--example",
@@ -61,7 +61,7 @@ async fn build_with_cargo() -> anyhow::Result<PathBuf> {
     let mut cargo = Command::from(cargo());
     let output = cargo.args(build).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.await.context("cannot run cargo")?;
-    anyhow::ensure!(output.status.success(), "the release build failed: cargo {}", build.join(" "));
+    anyhow::ensure!(output.status.success(), "the build failed: cargo {}", build.join(" "));
     let lines = String::from_utf8_lossy(&output.stdout);
     let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let mut programs = messages

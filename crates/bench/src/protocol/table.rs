@@ -8,7 +8,11 @@ impl Comparison {
     /// Prints three tables: what goes through, what that costs, how long it takes.
     pub(crate) fn print(&self) -> anyhow::Result<()> {
         let mut out = std::io::stdout();
-        writeln!(out, "\n{}: medians of {} rounds", self.name, self.rounds)?;
+        writeln!(
+            out,
+            "\n{}: medians of {} rounds of {} turns, each round with processes of its own; `itself` is raw async-nats over itself",
+            self.name, self.rounds, self.turns
+        )?;
         self.table(
             &mut out,
             "requests per second (more is better)",
@@ -23,7 +27,7 @@ impl Comparison {
         )?;
         self.table(
             &mut out,
-            "milliseconds to the answer: p50 / p99",
+            "milliseconds to the answer: p50 / p99 of a turn",
             |figures| format!("{:.2} / {:.2}", figures.p50_ms, figures.p99_ms),
             None,
         )?;
@@ -49,21 +53,20 @@ impl Comparison {
             "  {:<14} {:>16} {:>16} {:>16} {:>16}",
             heads[0], heads[1], heads[2], heads[3], heads[4]
         )?;
-        writeln!(out, "{}", if ratio.is_some() { "     / raw  / comparing  / go-res" } else { "" })?;
+        writeln!(
+            out,
+            "{}",
+            if ratio.is_some() { "    itself     / raw  / comparing  / go-res" } else { "" }
+        )?;
         for row in &self.rows {
             let what = format!("{}, c={}", row.workload, row.outstanding);
             let (raw, go_res, res_service) = (cell(&row.raw), cell(&row.go_res), cell(&row.res_service));
-            let comparing = row.comparing.as_ref().map(cell).unwrap_or_default();
+            let comparing = cell(&row.comparing);
             write!(out, "  {what:<14} {raw:>16} {comparing:>16} {go_res:>16} {res_service:>16}")?;
             if let Some(ratio) = ratio {
-                let to_comparing =
-                    row.to_comparing.as_ref().map(|to| format!("{:.2}", ratio(to))).unwrap_or_default();
-                write!(
-                    out,
-                    "  {:>8.2}  {to_comparing:>11}  {:>8.2}",
-                    ratio(&row.to_raw),
-                    ratio(&row.to_go_res)
-                )?;
+                let ratios = [&row.raw_to_itself, &row.to_raw, &row.to_comparing, &row.to_go_res].map(ratio);
+                let [itself, raw, comparing, go_res] = ratios;
+                write!(out, "  {itself:>8.2}  {raw:>8.2}  {comparing:>11.2}  {go_res:>8.2}")?;
             }
             writeln!(out)?;
         }
