@@ -21,6 +21,7 @@ mod browser;
 mod res;
 mod service;
 mod shared;
+mod stopwatch;
 mod wait;
 mod world;
 
@@ -29,5 +30,6 @@ pub use livehouse_parts as parts;
 pub use res::{Change, ConnectOptions, Edge, ResClient, ResError};
 pub use service::{Build, Service, ServiceBuilder, binary, cargo};
 pub use shared::Template;
+pub use stopwatch::{Stopwatch, Took};
 pub use wait::{try_wait_until, wait_until};
 pub use world::{Builder, World};
