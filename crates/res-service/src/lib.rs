@@ -22,6 +22,7 @@ mod ownership;
 mod pace;
 mod pattern;
 mod publish;
+mod recent;
 mod reply;
 mod request;
 mod reset;

@@ -26,8 +26,8 @@ const FOLLOW_UP_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Attempts to have a failing resource asked again, about a quarter of an hour in all.
 const FOLLOW_UPS_MAX: u32 = 40;
 
-#[derive(Default)]
 pub(crate) struct Resets {
+    failing_max: usize,
     pending: Mutex<BTreeSet<String>>,
     /// Resources that are not remembered any more, and those that failed a while ago.
     single: Mutex<BTreeSet<Arc<str>>>,
@@ -46,6 +46,19 @@ struct Failing {
 }
 
 impl Resets {
+    /// Nothing is planned yet, and of so many resources at a time it will be known that they fail.
+    pub(crate) fn new(failing_max: usize) -> Self {
+        Self {
+            failing_max: failing_max.max(1),
+            pending: Mutex::default(),
+            single: Mutex::default(),
+            wake: Notify::new(),
+            failing: Mutex::default(),
+            are_failing: AtomicBool::new(false),
+            too_many_fail: AtomicBool::new(false),
+        }
+    }
+
     /// Plans a reset of these patterns, now, once more when any request of an earlier reset has run out, and a few
     /// times later on.
     pub(crate) fn twice(&self, patterns: impl IntoIterator<Item = String>) {
@@ -97,7 +110,7 @@ impl Resets {
     /// and has thrown away what was published meanwhile, so it must be made to ask again.
     pub(crate) fn follow_up(&self, service: &Service, name: &Arc<str>) {
         let mut failing = self.lock_failing();
-        if failing.len() >= service.limits().remembered_max.max(1) && !failing.contains_key(name) {
+        if failing.len() >= self.failing_max && !failing.contains_key(name) {
             drop(failing);
             if !self.too_many_fail.swap(true, Ordering::AcqRel) {
                 tracing::error!(
@@ -141,7 +154,10 @@ impl Resets {
 
     fn note_fewer(&self, failing: &HashMap<Arc<str>, Failing>) {
         self.are_failing.store(!failing.is_empty(), Ordering::Release);
-        self.too_many_fail.store(false, Ordering::Release);
+        // Not as soon as one ends, or the same would be said for each that takes its place.
+        if failing.len() <= self.failing_max / 2 {
+            self.too_many_fail.store(false, Ordering::Release);
+        }
     }
 }
 

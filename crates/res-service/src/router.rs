@@ -34,6 +34,11 @@ pub(crate) const REPLY_HEADER: &str = "Res-Reply";
 /// The subject of the gateway's request.
 pub(crate) const SUBJECT_HEADER: &str = "Res-Subject";
 
+/// The same each time that one replica hands the same get on: an owner that is slow to acknowledge hears of it again.
+pub(crate) const ID_HEADER: &str = "Res-Get";
+/// So many gets handed on are remembered, at least.
+pub(crate) const HANDED_ON_MAX: usize = 65_536;
+
 /// A get on its way.
 pub(crate) struct IncomingGet {
     pub(crate) route: Route,
@@ -73,12 +78,13 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
     let Some(key) = get.route.key.clone() else { return };
     let table = service.ownership().version();
     let mut existence_known = false;
+    let id = format!("{:016x}{:016x}", jitter::random(), jitter::random());
     loop {
         let seen = table.get();
         match service.ownership().locate(&key) {
             Place::Here => return route_get(&service, IncomingGet { has_waited: true, ..get }),
             Place::There(replica) => {
-                if forward(&service, &get, subject("forward", service.name(), &replica)).await {
+                if forward(&service, &get, &id, subject("forward", service.name(), &replica)).await {
                     return;
                 }
                 count(&service.statistics().forwards_refused);
@@ -100,7 +106,7 @@ pub(crate) async fn find_owner(service: Service, get: IncomingGet) {
             Place::Nobody => {
                 service.ownership().round_wanted.notify_one();
                 if service.has_others()
-                    && forward(&service, &get, subject_of_all("forward", service.name())).await
+                    && forward(&service, &get, &id, subject_of_all("forward", service.name())).await
                 {
                     return;
                 }
@@ -129,11 +135,12 @@ async fn refuse(service: &Service, get: &IncomingGet, error: &Error) {
 }
 
 /// Hands a get to another replica; true when that has taken it.
-async fn forward(service: &Service, get: &IncomingGet, to: String) -> bool {
+async fn forward(service: &Service, get: &IncomingGet, id: &str, to: String) -> bool {
     let Some(reply) = get.slot.reply() else { return true };
     let mut headers = get.headers.as_deref().cloned().unwrap_or_default();
     headers.insert(REPLY_HEADER, reply.as_str());
     headers.insert(SUBJECT_HEADER, format!("get.{}", get.route.name));
+    headers.insert(ID_HEADER, id);
     count(&service.statistics().forwards_sent);
     acknowledged(service, to, Some(headers), get.payload.clone()).await
 }

@@ -15,24 +15,26 @@ use crate::builder::{Hooks, Limits};
 use crate::connection::Connection;
 use crate::dispatch;
 use crate::error::{BoxError, Error};
-use crate::group::{Groups, Route};
+use crate::group::Groups;
 use crate::handling::guarded;
 use crate::in_flight::InFlight;
 use crate::lease::{AnyLease, Holding};
-use crate::name::{check_resource_id, is_name, split_resource_id};
+use crate::name::is_name;
 use crate::ownership::Ownership;
 use crate::pace::Pace;
 use crate::pattern::Trie;
+use crate::recent::Recent;
 use crate::reply::error_json;
 use crate::reset::Resets;
 use crate::resource::Definition;
 use crate::rounds::{self, Lives};
-use crate::router::{self, GET_TIME_MAX};
+use crate::router::{self, GET_TIME_MAX, HANDED_ON_MAX};
 use crate::statistics::{Statistics, count};
 use crate::turn;
 use crate::watched::Watched;
 
 mod hint;
+mod names;
 #[cfg(feature = "test-kit")]
 mod observed;
 mod stop;
@@ -103,6 +105,8 @@ struct Inner {
     calls: Arc<InFlight>,
     gets: Arc<InFlight>,
     accesses: Arc<InFlight>,
+    /// Gets that other replicas have handed on to this one.
+    handed_on: Recent,
     /// Hints to other replicas under way; true if another change came meanwhile.
     hints: Mutex<HashMap<Arc<str>, bool>>,
     /// Keys lost lately, whose late changes may still lie in the connection's buffer.
@@ -129,7 +133,7 @@ impl Service {
         let inner = Inner {
             ownership: Ownership::new(&parts.replica, parts.everything, time_to_live, parts.of_names.clone()),
             groups: Groups::default(),
-            resets: Resets::default(),
+            resets: Resets::new(parts.limits.remembered_max),
             lives: Lives::default(),
             pace: Pace::new(parts.limits.changes_per_second_max),
             statistics: Statistics::default(),
@@ -137,6 +141,7 @@ impl Service {
             calls: InFlight::new(capacity, request_timeout, handler_time_max),
             gets: InFlight::new(capacity, request_timeout, handler_time_max.min(GET_TIME_MAX)),
             accesses: InFlight::new(capacity, request_timeout, handler_time_max),
+            handed_on: Recent::new(GET_TIME_MAX, HANDED_ON_MAX),
             hints: Mutex::default(),
             lost_lately: Mutex::default(),
             stopping: Watched::new(false),
@@ -370,6 +375,10 @@ impl Service {
         &self.inner.accesses
     }
 
+    pub(crate) fn handed_on(&self) -> &Recent {
+        &self.inner.handed_on
+    }
+
     pub(crate) fn stopping(&self) -> &Watched<bool> {
         &self.inner.stopping
     }
@@ -404,53 +413,6 @@ impl Service {
     /// Remembers a task that ends with the service.
     pub(crate) fn keep(&self, task: AbortHandle) {
         self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-    }
-
-    /// The definition for a full resource name. What no gateway can ask for has none: with a `*` in its name, a reset of
-    /// one resource would be a reset of all.
-    pub(crate) fn find(&self, name: &str) -> Option<&Arc<Definition>> {
-        if !is_name(name) {
-            return None;
-        }
-        let rest = name.strip_prefix(self.name())?;
-        let rest =
-            if rest.is_empty() { rest } else { rest.strip_prefix('.').filter(|rest| !rest.is_empty())? };
-        self.inner.parts.trie.find(rest).map(|number| &self.inner.parts.definitions[number])
-    }
-
-    /// The definition of this number.
-    pub(crate) fn definition(&self, number: usize) -> &Arc<Definition> {
-        &self.inner.parts.definitions[number]
-    }
-
-    pub(crate) fn own_name<'a>(&self, resource_id: &'a str) -> Result<&'a str, Error> {
-        check_resource_id(resource_id)?;
-        let name = split_resource_id(resource_id).0;
-        if name.split('.').next() == Some(self.name()) {
-            return Ok(name);
-        }
-        Err(Error::internal(format!("{name:?} is not a resource of the service {:?}", self.name())))
-    }
-
-    /// Where the resource of this name belongs; `None` if none with a get handler has it.
-    pub(crate) fn route(&self, name: &str) -> Option<Route> {
-        self.groups().route(name).or_else(|| self.new_route(name))
-    }
-
-    /// The same for a resource that is not remembered.
-    pub(crate) fn new_route(&self, name: &str) -> Option<Route> {
-        let definition = self.find(name).filter(|definition| definition.get.is_some())?;
-        Some(Route::new(Arc::clone(definition), name))
-    }
-
-    fn route_of(&self, resource_id: &str) -> Result<Route, Error> {
-        // What is remembered has been checked before.
-        if let Some(route) = self.groups().route(split_resource_id(resource_id).0) {
-            return Ok(route);
-        }
-        let name = self.own_name(resource_id)?;
-        let unknown = || Error::internal(format!("no resource with a get handler has the name {name:?}"));
-        self.route(name).ok_or_else(unknown)
     }
 
     pub(crate) async fn key_exists(&self, key: &str) -> Result<bool, Error> {

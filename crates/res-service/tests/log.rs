@@ -41,6 +41,12 @@ async fn start(client: async_nats::Client) -> Service {
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
+impl Written {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
 impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
@@ -97,10 +103,19 @@ fn a_log_of_everything_names_resource_method_and_connection_and_never_a_token_or
         ask("call.test.thing.1.set", format!("{{{secrets},\"params\":parameter-secret}}")).await;
         service.set_token("connection1", &json!("token-secret"), Some("id-1")).await.unwrap();
         service.stop(PATIENCE).await.unwrap();
+        // One whose connection somebody closes: it takes no requests, and nobody else would say why.
+        let cut_off = start(server.connect().await.unwrap()).await;
+        cut_off.client().drain().await.unwrap();
+        let told = async {
+            while !written.text().contains("the connection to NATS is closed") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.expect("a line about the closed connection");
     };
     runtime.block_on(requests);
     drop(guard);
-    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let text = written.text();
     for named in [
         r#"res.kind="call" res.resource="test.thing.1" res.method="set" res.cid="connection1""#,
         r#"res.kind="access" res.resource="test.thing.1" res.cid="connection1""#,

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use crate::ownership::Place;
 use crate::request::Get;
-use crate::router::{IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get};
+use crate::router::{
+    ID_HEADER, IncomingGet, REFUSED, REPLY_HEADER, SUBJECT_HEADER, TAKEN, refresh_here, route_get,
+};
 use crate::service::Service;
 use crate::statistics::count;
 use crate::trace::{TraceContext, within};
@@ -23,9 +25,10 @@ pub(super) async fn get(service: &Service, mut message: Message, acknowledgement
         headers.get(name).map(|value| Subject::from(value.as_str().to_owned())).filter(Subject::is_valid)
     };
     let (reply, subject) = (original(REPLY_HEADER), original(SUBJECT_HEADER));
+    let id = headers.get(ID_HEADER).and_then(|id| u128::from_str_radix(id.as_str(), 16).ok());
     headers = headers
         .iter()
-        .filter(|(name, _)| !matches!(AsRef::<str>::as_ref(name), REPLY_HEADER | SUBJECT_HEADER))
+        .filter(|(name, _)| !matches!(AsRef::<str>::as_ref(name), REPLY_HEADER | SUBJECT_HEADER | ID_HEADER))
         .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
         .collect();
     let name = subject.as_ref().and_then(|subject| subject.as_str().strip_prefix("get."));
@@ -45,9 +48,16 @@ pub(super) async fn get(service: &Service, mut message: Message, acknowledgement
         }
         return;
     }
-    count(&service.statistics().forwards_taken);
-    service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
     let received = Instant::now();
+    // Taken before, and in work, answered, or handed on from here with an id of its own. Who sent it has not heard of that.
+    let is_new = id.is_none_or(|id| service.handed_on().note(id, received));
+    if is_new {
+        count(&service.statistics().forwards_taken);
+    }
+    service.send(acknowledgement, Bytes::from_static(TAKEN)).await;
+    if !is_new {
+        return;
+    }
     let slot = match service.gets().enter(reply, received) {
         Ok(slot) => slot,
         Err(reply) => {

@@ -1,12 +1,16 @@
 //! The rule of sharing that the leases of this crate follow, apart from where they keep their table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 #[cfg(feature = "kv-lease")]
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Holding;
+
+/// So many keys at a time are noted in each of the lists of those that somebody has left lying: a table with very many keys
+/// has to fit into a message, also while a newcomer gets its share.
+const NOTED_MAX: usize = 256;
 
 /// Who holds what, and which replicas are there.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -17,6 +21,12 @@ pub(crate) struct Table {
     pub(crate) keys: BTreeMap<String, (String, u64)>,
     /// Epochs only grow, across all keys, so that none is used twice even if a key is forgotten and comes back.
     pub(crate) epoch: u64,
+    /// Free keys that replicas have left lying in a round, and whether each would have taken it beyond its share.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) passed_over: BTreeMap<String, BTreeMap<String, bool>>,
+    /// Keys that are held beyond the holder's share because all others had left them lying.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) beyond: BTreeSet<String>,
     /// For how long each replica takes its holdings to be good, in milliseconds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) times_to_live: BTreeMap<String, u64>,
@@ -28,6 +38,9 @@ impl Table {
         self.replicas.retain(|replica, _| !gone.contains(replica));
         self.times_to_live.retain(|replica, _| !gone.contains(replica));
         self.keys.retain(|_, (holder, _)| !gone.contains(holder));
+        for by in self.passed_over.values_mut() {
+            by.retain(|replica, _| !gone.contains(replica));
+        }
     }
 
     /// For how long a replica takes its holdings to be good, if it has said so.
@@ -43,19 +56,35 @@ impl Table {
         self.times_to_live.insert(replica.to_owned(), milliseconds);
     }
 
-    /// The round of one replica: it takes free keys up to its fair share.
+    /// The round of one replica: it takes free keys up to its fair share, and beyond that what every replica has left lying.
+    /// One that could not prepare a key leaves it out of `wanted`, and has room in its share all the same: if the others
+    /// kept to theirs, the key would stay free.
     pub(crate) fn round(&mut self, replica: &str, wanted: &[String]) -> Vec<Holding> {
         *self.replicas.entry(replica.to_owned()).or_default() += 1;
-        let mut room = self.share(replica, wanted.len()).saturating_sub(self.held_by(replica).count());
+        let share = self.share(replica, wanted.len());
+        let mut room = share.saturating_sub(self.held_by(replica).count());
         for key in wanted {
-            if room == 0 {
-                break;
+            if self.keys.contains_key(key) {
+                continue;
             }
-            if !self.keys.contains_key(key) {
-                self.epoch += 1;
-                self.keys.insert(key.clone(), (replica.to_owned(), self.epoch));
+            let is_beyond = room == 0;
+            if is_beyond && !self.is_left_by_all(key) {
+                if self.passed_over.len() < NOTED_MAX || self.passed_over.contains_key(key) {
+                    self.passed_over.entry(key.clone()).or_default().insert(replica.to_owned(), true);
+                }
+                continue;
+            }
+            self.epoch += 1;
+            self.keys.insert(key.clone(), (replica.to_owned(), self.epoch));
+            self.passed_over.remove(key);
+            if is_beyond {
+                self.beyond.insert(key.clone());
+            } else {
                 room -= 1;
             }
+        }
+        if !self.passed_over.is_empty() || !self.beyond.is_empty() {
+            self.note(replica, &wanted.iter().collect(), share, room);
         }
         let holding = |key: &String| {
             let (holder, epoch) = self.keys.get(key)?;
@@ -77,7 +106,36 @@ impl Table {
         }
     }
 
-    /// What a replica holds beyond its share while another has less than its own.
+    /// Whether every replica has had a round since the key is free, and did not take it.
+    fn is_left_by_all(&self, key: &str) -> bool {
+        let left = |by: &BTreeMap<String, bool>| self.replicas.keys().all(|replica| by.contains_key(replica));
+        self.beyond.len() < NOTED_MAX && self.passed_over.get(key).is_some_and(left)
+    }
+
+    /// Notes what the round of a replica says about keys that others have left lying, and about those that are held because
+    /// of that.
+    fn note(&mut self, replica: &str, wanted: &HashSet<&String>, share: usize, mut room: usize) {
+        self.passed_over.retain(|key, by| {
+            if !wanted.contains(key) {
+                by.insert(replica.to_owned(), false);
+            }
+            by.values().any(|would_have_it| *would_have_it)
+        });
+        let keeps_to_its_share = self.held_by(replica).count() <= share;
+        let Self { keys, beyond, .. } = self;
+        beyond.retain(|key| match keys.get(key) {
+            None => false,
+            Some((holder, _)) if holder == replica => !keeps_to_its_share,
+            // It would take it now: whoever has too much may hand over again.
+            Some(_) if room > 0 && wanted.contains(key) => {
+                room -= 1;
+                false
+            }
+            Some(_) => true,
+        });
+    }
+
+    /// What a replica holds beyond its share while another has less than its own, and would take more.
     pub(crate) fn surplus(&self, replica: &str) -> Vec<String> {
         let floor = self.keys.len() / self.replicas.len().max(1);
         let others_lack = self
@@ -89,7 +147,7 @@ impl Table {
             return Vec::new();
         }
         let share = self.share(replica, self.keys.len());
-        self.held_by(replica).skip(share).cloned().collect()
+        self.held_by(replica).filter(|key| !self.beyond.contains(*key)).skip(share).cloned().collect()
     }
 
     fn held_by<'a>(&'a self, replica: &'a str) -> impl Iterator<Item = &'a String> {
@@ -122,6 +180,102 @@ mod tests {
         let taken = table.round("b", &keys(5));
         assert_eq!(taken.iter().filter(|holding| holding.holder == "b").count(), 2);
         assert!(table.surplus("a").is_empty() && table.surplus("b").is_empty());
+    }
+
+    #[test]
+    fn what_one_replica_leaves_out_is_taken_by_another_beyond_its_share_until_it_wants_it_again() {
+        let (mut table, all) = (Table::default(), keys(10));
+        table.round("a", &all[..5]);
+        table.round("b", &all);
+        assert_eq!((table.held_by("a").count(), table.held_by("b").count()), (5, 5));
+        table.release("a", &all[3..4]);
+        let rest: Vec<_> = all.iter().filter(|key| *key != "key.3").cloned().collect();
+        table.round("a", &rest);
+        table.round("b", &all);
+        assert!(!table.keys.contains_key("key.3"), "the other might want it still");
+        table.round("a", &rest);
+        table.round("a", &rest);
+        table.round("b", &all);
+        assert_eq!(table.keys["key.3"].0, "b");
+        // Nothing wanders to and fro while the other does not want it.
+        for _ in 0..3 {
+            assert!(table.surplus("a").is_empty() && table.surplus("b").is_empty());
+            table.round("a", &rest);
+            table.round("b", &all);
+        }
+        table.round("a", &all);
+        let surplus = table.surplus("b");
+        assert_eq!(surplus.len(), 1, "the shares are even again");
+        table.release("b", &surplus);
+        table.round("b", &all);
+        table.round("a", &all);
+        assert_eq!((table.held_by("a").count(), table.held_by("b").count()), (5, 5));
+        assert!(table.passed_over.is_empty() && table.beyond.is_empty());
+    }
+
+    #[test]
+    fn who_is_left_alone_holds_nothing_beyond_its_share() {
+        let (mut table, all) = (Table::default(), keys(4));
+        table.round("a", &all[..1]);
+        for _ in 0..3 {
+            table.round("b", &all);
+            table.round("a", &all[..1]);
+        }
+        assert_eq!((table.held_by("b").count(), table.beyond.len()), (3, 1));
+        table.forget(&BTreeSet::from(["a".to_owned()]));
+        table.round("b", &all);
+        assert!(table.beyond.is_empty());
+        table.round("a", &all);
+        assert_eq!(table.surplus("b").len(), 2);
+    }
+
+    #[test]
+    fn what_is_free_for_the_others_is_left_to_them_and_forgotten_with_them() {
+        let (mut table, all) = (Table::default(), keys(4));
+        table.round("a", &all);
+        table.round("b", &all);
+        table.release("a", &table.surplus("a"));
+        for _ in 0..10 {
+            table.round("a", &all);
+        }
+        assert_eq!(table.held_by("a").count(), 2, "b has not had its round");
+        table.forget(&BTreeSet::from(["b".to_owned()]));
+        table.round("a", &all);
+        assert_eq!(table.held_by("a").count(), 4);
+        assert!(table.passed_over.is_empty());
+    }
+
+    #[test]
+    fn notes_are_taken_of_a_few_keys_at_a_time_however_many_are_left_out() {
+        let (mut table, all) = (Table::default(), keys(2 * NOTED_MAX));
+        table.round("a", &[]);
+        for _ in 0..10 {
+            table.round("b", &all);
+            assert!(table.passed_over.len() <= NOTED_MAX && table.beyond.len() <= NOTED_MAX);
+            table.round("a", &[]);
+        }
+        assert_eq!(table.held_by("b").count(), all.len());
+        let (mut table, all) = (Table::default(), keys(5 * NOTED_MAX));
+        table.round("a", &[]);
+        for _ in 0..10 {
+            table.round("b", &all);
+            assert!(table.passed_over.len() <= NOTED_MAX && table.beyond.len() <= NOTED_MAX);
+            table.round("a", &[]);
+        }
+        assert!(table.held_by("b").count() > 3 * NOTED_MAX, "its share, and as many as can be noted");
+    }
+
+    #[test]
+    fn what_nobody_wants_any_more_is_forgotten() {
+        let (mut table, all) = (Table::default(), keys(4));
+        table.round("a", &all);
+        table.round("b", &all);
+        table.release("a", &table.surplus("a"));
+        table.round("a", &all);
+        assert_eq!(table.passed_over.len(), 2);
+        let held: Vec<String> = table.keys.keys().cloned().collect();
+        table.round("a", &held);
+        assert!(table.passed_over.is_empty());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Exactly one answer for each request, whatever becomes of its handler, and nothing in it that does not belong there.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -138,6 +139,51 @@ async fn a_forwarded_get_whose_answer_could_go_nowhere_is_refused() {
     }
     service.barrier().await.unwrap();
     assert_eq!(service.client().statistics().connects.load(Ordering::Relaxed), 1, "the connection was lost");
+}
+
+/// What a service cannot read is not the client's fault, and no business of the client.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_that_a_handler_could_not_read_is_an_internal_error() {
+    let world = World::new().await;
+    let stored = Resource::new("stored").call("read", |_: Call| async {
+        let stored: u32 = serde_json::from_str("\"secret\"")?;
+        Reply::result(&stored)
+    });
+    let _service = Builder::new("test").resource(stored).start(world.connect().await).await.unwrap();
+    let error = world.ask("call.test.stored.read", "{}").await;
+    assert_eq!(error, json!({"error": {"code": "system.internalError", "message": "Internal error"}}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_get_that_is_handed_on_again_as_its_acknowledgement_came_late_is_answered_once() {
+    let world = World::new().await;
+    let gets = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&gets);
+    let owned = Resource::model("m.$n", move |_: Get| {
+        let n = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        async move { Model::from_serialize(&json!({"n": n})) }
+    });
+    let service = Builder::new("test").resource(owned).start(world.connect().await).await.unwrap();
+    let to = format!("res.forward.test.{}", service.replica());
+    let mut answers = world.client.subscribe("answers").await.unwrap();
+    for id in [Some("1f"), Some("1f"), Some("2"), Some("1f"), None, None, Some("no id"), Some("no id")] {
+        let mut headers = HeaderMap::new();
+        headers.insert("Res-Reply", "answers");
+        headers.insert("Res-Subject", "get.test.m.1");
+        id.into_iter().for_each(|id| headers.insert("Res-Get", id));
+        let said = world.client.request_with_headers(to.clone(), headers, "".into()).await.unwrap();
+        assert_eq!(said.payload, "taken", "{id:?}");
+    }
+    // Gets of one resource are answered one after the other: with this one, all before it have been.
+    let last = world.ask("get.test.m.1", "").await;
+    world.client.publish("answers", "the end".into()).await.unwrap();
+    let mut answered = 0;
+    while answers.next().await.unwrap().payload != "the end" {
+        answered += 1;
+    }
+    assert_eq!(answered, 6, "two ids, two without, two with what is none");
+    assert_eq!(last, json!({"result": {"model": {"n": 7}}}));
+    assert_eq!(service.statistics().forwards_taken.load(Ordering::SeqCst), 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -288,6 +288,23 @@ async fn a_table_of_leases_that_somebody_deleted_is_begun_anew_when_all_has_run_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_table_is_not_begun_anew_while_a_replica_with_more_time_may_act_on_it() {
+    let world = World::new().await;
+    let jetstream = async_nats::jetstream::new(world.connect().await);
+    let long = KvLease::new(&jetstream, "owners", Duration::from_secs(60)).await.unwrap();
+    let brief = KvLease::new(&jetstream, "owners", Duration::from_millis(100)).await.unwrap();
+    let key = ["event.1".to_owned()];
+    long.round("a", &key).await.unwrap();
+    assert_eq!(brief.round("b", &key).await.unwrap()[0].holder, "a");
+    jetstream.get_key_value("owners").await.unwrap().delete("table").await.unwrap();
+    for _ in 0..10 {
+        let refused = brief.round("b", &key).await.expect_err("it may be held for a minute");
+        assert!(refused.to_string().contains("was deleted"), "{refused}");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_is_given_its_own_time_to_live_by_others_who_have_less() {
     let world = World::new().await;
     let jetstream = async_nats::jetstream::new(world.connect().await);

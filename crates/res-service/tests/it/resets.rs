@@ -7,7 +7,7 @@ use res_service::{Builder, Error, Get, Model, Resource};
 use serde_json::{Value, json};
 
 use crate::changes::{Truth, collection, is_change, model, next, start, start_with};
-use crate::world::{PATIENCE, World, eventually};
+use crate::world::{PATIENCE, Wire, World, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s09_a_started_service_resets_all_it_has_once_it_listens_and_once_more() {
@@ -82,6 +82,35 @@ async fn d08_a_failed_get_is_followed_by_a_reset_of_that_resource() {
         let (_, payload) = wire.next_where(|subject| subject == "system.reset").await;
         assert_eq!(payload, r#"{"resources":["test.m"]}"#);
     }
+}
+
+/// Else names that fail, each asked for once by somebody who guesses, would take the room for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d09_what_failed_and_is_asked_for_by_nobody_leaves_its_room_to_others() {
+    let world = World::new().await;
+    let failing = Resource::model("m.$name", |_: Get| async { Err(Error::internal("the database is down")) });
+    let builder = Builder::new("test").remembered_max(1).request_timeout(Duration::from_millis(100));
+    let _service = builder.resource(failing).start(world.connect().await).await.unwrap();
+    let mut wire = world.listen().await;
+    // Those of the start are of everything.
+    let next_reset = async |wire: &mut Wire| loop {
+        let (_, reset) = wire.next_where(|subject| subject == "system.reset").await;
+        if !reset.contains("test.>") {
+            return reset;
+        }
+    };
+    world.ask("get.test.m.guessed", "").await;
+    assert_eq!(next_reset(&mut wire).await, r#"{"resources":["test.m.guessed"]}"#);
+    let deadline = Instant::now() + PATIENCE;
+    let mut asked = tokio::time::interval(Duration::from_millis(200));
+    let reset = loop {
+        tokio::select! {
+            reset = next_reset(&mut wire) => break reset,
+            _ = asked.tick() => { world.ask("get.test.m.wanted", "").await; }
+        }
+        assert!(Instant::now() < deadline, "there is no room for another");
+    };
+    assert_eq!(reset, r#"{"resources":["test.m.wanted"]}"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -212,6 +212,50 @@ async fn the_owner_of_what_is_asked_for_all_the_time_hands_over_when_it_stops() 
     outcome.unwrap();
 }
 
+/// Whoever hands something on to it would wait for an answer that comes when the owner is gone, or keep it from going.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_leaves_takes_nothing_more_from_others() {
+    let world = World::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let model = Resource::model("event.$event.$part", move |get: Get| {
+        let gate = Arc::clone(&opened);
+        async move {
+            if get.parameter::<String>("part")? == "busy" {
+                gate.acquire().await.map_err(Error::internal)?.forget();
+            }
+            Model::from_serialize(&json!({"a": 1}))
+        }
+    });
+    let resource = model.owned_by("event.$event").group("event.$event.$part");
+    let lease = MemoryLease::new(Duration::from_secs(60));
+    let builder = Builder::new("test").replica("owner").lease(lease).resource(resource);
+    let owner = builder.start(world.connect().await).await.unwrap();
+    owner.own_keys([KEY]).unwrap();
+    eventually("it owns the event", || owner.owns(KEY), Option::is_some).await;
+    let hand_on = async |what: &str, subject: &str, payload: &'static str| {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Res-Reply", "elsewhere");
+        headers.insert("Res-Subject", subject);
+        let to = format!("res.{what}.test.owner");
+        world.client.request_with_headers(to, headers, payload.into()).await.unwrap().payload
+    };
+    assert_eq!(hand_on("forward", "get.test.event.1.busy", "").await, "taken");
+    assert_eq!(hand_on("refresh", "", "test.event.1.idle").await, "taken");
+    let stop = tokio::spawn({
+        let owner = owner.clone();
+        async move { owner.stop(PATIENCE).await }
+    });
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while hand_on("forward", "get.test.event.1.idle", "").await != "refused" {
+        assert!(tokio::time::Instant::now() < deadline, "it goes on taking gets");
+    }
+    assert_eq!(hand_on("refresh", "", "test.event.1.idle").await, "refused");
+    assert!(owner.owns(KEY).is_some(), "it still finishes what it has taken");
+    gate.add_permits(1);
+    stop.await.unwrap().unwrap();
+}
+
 /// Passes on what it is sent while the gate is open.
 async fn gated_proxy(server: String, gate: tokio::sync::watch::Receiver<bool>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
