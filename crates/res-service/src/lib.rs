@@ -43,6 +43,8 @@ mod value;
 mod watched;
 mod worker;
 
+/// The client of NATS whose types are part of this crate's: of the version that fits.
+pub use async_nats;
 pub use builder::{Builder, StartError};
 pub use error::{BoxError, Error, ErrorKind};
 #[cfg(feature = "kv-lease")]

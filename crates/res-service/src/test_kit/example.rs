@@ -14,7 +14,6 @@ fn counter() -> Builder {
             let count = read.load(Ordering::Relaxed);
             async move { Model::from_serialize(&json!({ "count": count })) }
         })
-        .owned_by_name(1)
         .access(|_: Access| async { Ok(Grant::get().call(["add"])) })
         .call("add", move |call: Call| {
             let count = Arc::clone(&count);
