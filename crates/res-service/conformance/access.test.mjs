@@ -54,6 +54,20 @@ describe('access', { concurrency: true }, () => {
     await assert.rejects(client.subscribe('test.guarded.a04'), { code: 'test.closed' })
     await rule('test.guarded.a04', { get: true })
     await client.subscribe('test.guarded.a04')
+    // One that the client has through another is asked for when it is called: again after an error, once for a denial.
+    await replace('test.model.a04', { child: { rid: 'test.guarded.a04_child' } })
+    await client.subscribe('test.model.a04')
+    const asked = async () => (await noted('access test.guarded.a04_child')).length
+    const refused = (error) => assert.rejects(client.call('test.guarded.a04_child', 'foo'), error)
+    await rule('test.guarded.a04_child', { error: 'test.closed' })
+    await refused({ code: 'test.closed' })
+    await refused({ code: 'test.closed' })
+    assert.equal(await asked(), 2)
+    await rule('test.guarded.a04_child', { get: false })
+    await refused(DENIED)
+    await rule('test.guarded.a04_child', { get: true, call: ['foo'] })
+    await refused(DENIED)
+    assert.equal(await asked(), 3)
   })
 
   test('a05 access may be answered by another service, and this one stays silent', async () => {

@@ -148,6 +148,13 @@ describe('changes', { concurrency: true }, () => {
     await after('test.*.s04_b', [2, 2, 1])
     await after('test.*.s04', [2, 2, 2])
     await after('test.list.s04', [2, 2, 3])
+    for (const rid of ['test.deep.s04.a', 'test.deep.s04.b', 'test.deep.other.a']) {
+      await client.subscribe(rid)
+      rids.push(rid)
+    }
+    await after('test.deep.s04.>', [2, 2, 3, 2, 2, 1])
+    await after('test.deep.>', [2, 2, 3, 3, 3, 2])
+    await after('test.deep.*.a', [2, 2, 3, 4, 3, 3])
     for (const wrong of ['test.>.a', 'test.s04*', 'test..a', '']) {
       const refused = client.call('test.control', 'reset', { resources: [wrong] })
       await assert.rejects(refused, { code: 'system.internalError' }, wrong)

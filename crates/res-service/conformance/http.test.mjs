@@ -126,6 +126,19 @@ describe('calling', { concurrency: true }, () => {
     }
   })
 
+  test('pages of other origins are refused, and those of its own may read the answer', async () => {
+    const from = (Origin) => get('/api/test/model/cors', { at: impatientGateway, headers: Origin ? { Origin } : {} })
+    for (const origin of ['http://tickets.example', 'http://box-office.example']) {
+      const { status, headers } = await from(origin)
+      assert.deepEqual([status, headers['access-control-allow-origin']], [200, origin])
+    }
+    const { status, json } = await from('http://else.where')
+    assert.deepEqual([status, json.code], [403, 'system.forbidden'])
+    assert.equal((await from(undefined)).status, 200, 'a program says no origin')
+    const asked = await get('/api/test/model/cors', { at: askingGateway, headers: { Origin: 'http://any.where' } })
+    assert.equal(asked.headers['access-control-allow-credentials'], 'true', 'where cookies say who it is')
+  })
+
   test('options tell which methods there are', async () => {
     const asked = { 'Access-Control-Request-Headers': 'X-A, X-B', Origin: 'http://else.where' }
     const { status, headers } = await http('OPTIONS', '/api/test/answers', { headers: asked })
@@ -171,11 +184,11 @@ describe('calling', { concurrency: true }, () => {
 })
 
 describe('status and headers', { concurrency: true }, () => {
-  test('r05 a status of 300 to 599 is that of the answer, and any other is not sent', async () => {
+  test('r05 a status of 300 to 599 is that of the answer, and with any other there is none', async () => {
     for (const status of [300, 404, 418, 503, 599]) assert.equal((await meta({ status })).status, status)
     for (const status of [0, 200, 299, 600, 1000]) {
       const answer = await meta({ status })
-      assert.deepEqual([answer.status, answer.json], [200, 'body'])
+      assert.deepEqual([answer.status, answer.json.code], [500, 'system.internalError'], status)
     }
   })
 
@@ -205,27 +218,41 @@ describe('status and headers', { concurrency: true }, () => {
     }
   })
 
-  test("r08 headers of any spelling are sent, several values too, and those that are the gateway's are not", async () => {
+  test("r08 headers of any spelling are sent, several values too, and with one that is the gateway's none", async () => {
     const headers = [
       ['x-one', '1'],
       ['X-MANY', 'a'],
       ['x-many', 'b'],
       ['set-cookie', 'a=1; HttpOnly'],
       ['Set-Cookie', 'b=2'],
-      ['Content-Type', 'text/html'],
-      ['access-control-allow-origin', 'http://forged'],
     ]
     const answer = await meta({ headers })
     assert.equal(answer.headers['x-one'], '1')
     assert.equal(answer.headers['x-many'], 'a, b')
     assert.deepEqual(answer.headers['set-cookie'], ['a=1; HttpOnly', 'b=2'])
-    assert.match(answer.headers['content-type'], /^application\/json/)
-    assert.notEqual(answer.headers['access-control-allow-origin'], 'http://forged')
     assert.deepEqual([answer.status, answer.json], [200, 'body'])
+    for (const wrong of [
+      ['Content-Type', 'text/html'],
+      ['access-control-allow-origin', 'http://forged'],
+      ['x-one', 'a\r\nset-cookie: forged=1'],
+    ]) {
+      const { status, json, headers: sent } = await meta({ headers: [['x-two', '2'], wrong] })
+      assert.deepEqual([status, json.code, sent['x-two']], [500, 'system.internalError', undefined], wrong[0])
+      assert.notEqual(sent['access-control-allow-origin'], 'http://forged')
+    }
   })
 
-  test('r09 the headers of the call win over those of the authentication before it', async () => {
+  test('r09 the headers of the call win over those of the access, and these over the authentication', async () => {
     const at = askingGateway
+    const rid = 'test.guarded.r09'
+    await rule(rid, { get: true, call: ['meta'], headers: { 'x-from': 'access', 'x-access': 'seen' } })
+    const guarded = (params) => post('/api/test/guarded/r09/meta', params, { at })
+    const from = ({ headers }) => [headers['x-from'], headers['x-access'], headers['x-auth']]
+    assert.deepEqual(from(await guarded({ headers: [['x-from', 'call']] })), ['call', 'seen', 'seen'])
+    assert.deepEqual(from(await guarded({})), ['access', 'seen', 'seen'])
+    await rule(rid, { get: false, status: 402, headers: { 'x-from': 'access' } })
+    const shut = await get('/api/test/guarded/r09', { at })
+    assert.deepEqual([shut.status, shut.json.code, shut.headers['x-from']], [402, 'system.accessDenied', 'access'])
     const both = await meta({ headers: [['x-from', 'call']] }, { at })
     assert.deepEqual([both.headers['x-from'], both.headers['x-auth']], ['call', 'seen'])
     assert.equal((await meta({}, { at })).headers['x-from'], 'auth')

@@ -89,7 +89,7 @@ describe('queries', { concurrency: true }, () => {
     assert.deepEqual(await client.event('test.words.q05?prefix=b', 'add'), { idx: 0, value: 'bea' })
   })
 
-  test('q07 a slow answer to one query makes the others wait and loses nothing', async () => {
+  test('q07 nothing that comes while queries are asked slowly is lost', async () => {
     const client = await RawClient.connect()
     await client.subscribe('test.words.q07?prefix=a')
     await client.subscribe('test.words.q07?prefix=b')

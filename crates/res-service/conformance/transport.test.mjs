@@ -1,6 +1,7 @@
 // Names, subjects and sizes, as they come through the gateway.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { impatientGateway } from './support/gateways.mjs'
 import { RawClient } from './support/raw-client.mjs'
 import { call, replace } from './support/world.mjs'
 
@@ -91,6 +92,14 @@ describe('names and subjects', { concurrency: true }, () => {
     await assert.rejects(client.subscribe('test.large.2000000'), { code: 'system.internalError' })
     const { models } = await client.subscribe('test.large.1000000')
     assert.equal(models['test.large.1000000'].text.length, 1_000_000)
+  })
+
+  test('a gateway that compresses says the same', async () => {
+    const [plain, compressed] = [await RawClient.connect(), await RawClient.connect({ at: impatientGateway })]
+    assert.equal(plain.extensions, '')
+    assert.match(compressed.extensions, /^permessage-deflate/)
+    const { models } = await compressed.subscribe('test.large.100000')
+    assert.equal(models['test.large.100000'].text, 'x'.repeat(100_000))
   })
 
   test('t18 r12 what the service does not have is not found', async () => {

@@ -361,7 +361,7 @@ fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Opt
     {
         service.note_error(error, name);
     }
-    let outcome = outcome.map(|answer| answer.encode(asked.is_http));
+    let outcome = outcome.and_then(|answer| answer.encode(asked.is_http));
     let rest = service.answer(asked.slot.take_reply()?, outcome, name)?;
     Some(keeping(rest, asked.slot))
 }

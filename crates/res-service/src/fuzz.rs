@@ -3,9 +3,11 @@
 
 use proptest::prelude::*;
 
+mod leases;
 mod names;
 mod parameters;
 mod snapshots;
+mod traces;
 #[cfg(feature = "test-kit")]
 mod transcripts;
 mod writing;

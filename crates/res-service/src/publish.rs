@@ -30,6 +30,10 @@ const RESET_FRAME_BYTES: usize = r#"{"resources":[],}"#.len();
 impl Service {
     /// Publishes a custom change, which clients see but which does not change the resource's state.
     ///
+    /// It goes out at once, by the connection of this replica. So on the owner it comes after what [`Service::refresh_now`]
+    /// has published, and not after what a [`Service::refresh`] will; from another replica it may come before or after what the
+    /// owner publishes.
+    ///
     /// # Errors
     ///
     /// [`Error::INTERNAL_ERROR`], with the reason as its cause: a name that cannot name a custom change, a resource of

@@ -33,29 +33,47 @@ struct More {
 struct Meta {
     status: Option<u16>,
     headers: Vec<(String, String)>,
+    /// What of it cannot be sent, and why.
+    wrong: Option<String>,
 }
+
+/// Headers that are the gateway's own, so that it passes over what a service says of them.
+const HEADERS_OF_THE_GATEWAY: [&str; 5] = [
+    "Access-Control-Allow-Credentials",
+    "Access-Control-Allow-Origin",
+    "Content-Type",
+    "Sec-Websocket-Extensions",
+    "Sec-Websocket-Protocol",
+];
 
 impl Meta {
     fn set_status(&mut self, status: u16) {
         if (300..600).contains(&status) {
             self.status = Some(status);
         } else {
-            tracing::warn!(
-                http.status = status,
-                "a status outside of 300..=599 is not sent: the protocol knows only these"
-            );
+            self.wrong =
+                Some(format!("{status} cannot be the status of an answer: the protocol knows 300 to 599"));
         }
     }
 
     fn add_header(&mut self, name: &str, value: String) {
-        self.headers.push((canonical(name), value));
+        let name = canonical(name);
+        match header_fault(&name, &value) {
+            Some(fault) => self.wrong = Some(format!("the header {name:?} cannot be sent: {fault}")),
+            None => self.headers.push((name, value)),
+        }
     }
 
     /// The answer with this in it, if it means something.
-    fn add_to(self, json: Bytes, is_http: bool) -> Bytes {
-        if !is_http || (self.status.is_none() && self.headers.is_empty()) {
-            return json;
+    fn add_to(self, json: Bytes, is_http: bool) -> Result<Bytes, Error> {
+        match self.wrong {
+            Some(wrong) => Err(Error::internal(wrong)),
+            None if !is_http || (self.status.is_none() && self.headers.is_empty()) => Ok(json),
+            None => Ok(self.added_to(&json)),
         }
+    }
+
+    fn added_to(self, json: &[u8]) -> Bytes {
         let mut headers = serde_json::Map::new();
         for (name, value) in self.headers {
             let values = headers.entry(name).or_insert_with(|| serde_json::Value::Array(Vec::new()));
@@ -121,7 +139,8 @@ impl Reply {
         self.more.get_or_insert_default()
     }
 
-    /// The HTTP status to end the request with, 300 to 599; without effect when the request is not over HTTP.
+    /// The HTTP status to end the request with, 300 to 599; without effect when the request is not over HTTP. With any
+    /// other the request is answered with [`Error::INTERNAL_ERROR`], and the log has the reason.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.more().meta.set_status(status);
@@ -129,7 +148,9 @@ impl Reply {
     }
 
     /// An HTTP header to send with the answer (a repeated name adds a value); without effect when the request is not
-    /// over HTTP.
+    /// over HTTP. With what is no header, or one that only the gateway may set (`Content-Type`, who may read the answer
+    /// across origins, and what a WebSocket is opened with), the request is answered with [`Error::INTERNAL_ERROR`], and
+    /// the log has the reason.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.more().meta.add_header(name, value.into());
@@ -142,10 +163,10 @@ impl Reply {
     }
 
     /// The whole message; `meta` only if it means something.
-    pub(crate) fn encode(self, is_http: bool) -> Bytes {
+    pub(crate) fn encode(self, is_http: bool) -> Result<Bytes, Error> {
         match self.more {
             Some(more) => more.meta.add_to(self.json, is_http),
-            None => self.json,
+            None => Ok(self.json),
         }
     }
 }
@@ -159,6 +180,19 @@ fn canonical(name: &str) -> String {
         letter
     });
     letters.collect()
+}
+
+/// Why a header of this canonical name and value cannot be sent, if it cannot.
+fn header_fault(name: &str, value: &str) -> Option<&'static str> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_letter) {
+        return Some("its name is none (RFC 9110, section 5.1)");
+    }
+    if HEADERS_OF_THE_GATEWAY.contains(&name) {
+        return Some("only the gateway may set it");
+    }
+    let is_text = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+    (!value.bytes().all(is_text)).then_some("its value has a line break or another control character")
 }
 
 /// What a client may do with a resource: the answer to an access request, and to no other.
@@ -218,16 +252,15 @@ impl Grant {
         self
     }
 
-    /// The HTTP status to end the request with, 300 to 599; without effect when the request is not over HTTP. That of the
-    /// call or authentication behind it, if there is one, comes first.
+    /// The HTTP status to end the request with, like [`Reply::status`]. That of the call behind it, if there is one, comes
+    /// first.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.more.get_or_insert_default().meta.set_status(status);
         self
     }
 
-    /// An HTTP header to send with the answer (a repeated name adds a value); without effect when the request is not
-    /// over HTTP.
+    /// An HTTP header to send with the answer, like [`Reply::header`].
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.more.get_or_insert_default().meta.add_header(name, value.into());
@@ -238,10 +271,10 @@ impl Grant {
     pub(crate) fn encode(mut self, is_http: bool) -> Result<Bytes, Error> {
         let meta = self.more.as_mut().map(|more| std::mem::take(&mut more.meta));
         let json = self.json()?;
-        Ok(match meta {
+        match meta {
             Some(meta) => meta.add_to(json, is_http),
-            None => json,
-        })
+            None => Ok(json),
+        }
     }
 
     fn json(&self) -> Result<Bytes, Error> {
@@ -287,16 +320,26 @@ mod tests {
         serde_json::from_slice(bytes).expect("valid JSON")
     }
 
+    fn cause(error: &Error) -> String {
+        std::error::Error::source(error).expect("a cause for the log").to_string()
+    }
+
     #[test]
     fn r02_a_null_result_is_written() {
-        assert_eq!(Reply::null().encode(false).as_ref(), b"{\"result\":null}");
-        assert_eq!(Reply::result(&()).expect("null").encode(false).as_ref(), b"{\"result\":null}");
+        assert_eq!(Reply::null().encode(false).expect("valid").as_ref(), b"{\"result\":null}");
+        assert_eq!(
+            Reply::result(&()).expect("null").encode(false).expect("valid").as_ref(),
+            b"{\"result\":null}"
+        );
     }
 
     #[test]
     fn r03_only_a_valid_resource_id_can_be_the_resource() {
         let reply = Reply::resource("tickets.hold.1?a=\"").expect("valid");
-        assert_eq!(wire(&reply.encode(false)), json!({"resource": {"rid": "tickets.hold.1?a=\""}}));
+        assert_eq!(
+            wire(&reply.encode(false).expect("valid")),
+            json!({"resource": {"rid": "tickets.hold.1?a=\""}})
+        );
         assert!(Reply::resource("a..b").is_err());
     }
 
@@ -307,14 +350,13 @@ mod tests {
             .header("set-COOKIE", "a=1")
             .header("Set-Cookie", "b=2")
             .header("location", "/x");
-        assert_eq!(wire(&reply.clone().encode(false)), json!({"result": null}));
+        assert_eq!(wire(&reply.clone().encode(false).expect("valid")), json!({"result": null}));
         assert_eq!(
-            wire(&reply.encode(true)),
+            wire(&reply.encode(true).expect("valid")),
             json!({"result": null, "meta": {"status": 303, "header": {"Set-Cookie": ["a=1", "b=2"], "Location": ["/x"]}}})
         );
-        assert_eq!(wire(&Reply::null().status(200).encode(true)), json!({"result": null}));
         assert_eq!(
-            wire(&Reply::error(Error::ACCESS_DENIED).status(403).encode(true)),
+            wire(&Reply::error(Error::ACCESS_DENIED).status(403).encode(true).expect("valid")),
             json!({"error": {"code": "system.accessDenied", "message": "Access denied"}, "meta": {"status": 403}})
         );
     }
@@ -330,8 +372,39 @@ mod tests {
             })
         );
         assert!(wire(&grant.encode(false).expect("valid")).get("meta").is_none());
-        let grant = Grant::get().status(200).encode(true).expect("valid");
-        assert_eq!(wire(&grant), json!({"result": {"get": true}}));
+    }
+
+    #[test]
+    fn r05_r08_what_the_gateway_would_pass_over_or_must_not_see_is_refused() {
+        for status in [0, 100, 200, 299, 600, 65_535] {
+            for is_http in [true, false] {
+                let refused =
+                    Reply::null().status(status).encode(is_http).expect_err("no status of the protocol");
+                assert_eq!(refused.kind(), ErrorKind::Internal, "{status}");
+                assert!(cause(&refused).contains(&status.to_string()), "{refused:?}");
+                assert!(Grant::get().status(status).encode(is_http).is_err(), "{status}");
+            }
+        }
+        for (name, value) in [
+            ("content-type", "text/html"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("access-control-allow-credentials", "true"),
+            ("sec-websocket-protocol", "x"),
+            ("SEC-WEBSOCKET-EXTENSIONS", "x"),
+            ("", "x"),
+            ("a b", "x"),
+            ("a:", "x"),
+            ("ä", "x"),
+            ("x", "a\r\nset-cookie: b=1"),
+            ("x", "a\nb"),
+            ("x", "\0"),
+        ] {
+            let refused = Reply::null().header(name, value).encode(true).expect_err(name);
+            assert!(cause(&refused).contains("cannot be sent"), "{name:?}: {refused:?}");
+            assert!(Grant::all().header(name, value).encode(false).is_err(), "{name:?}");
+        }
+        let fine = Reply::null().header("x-y_z.1", "a\tb \"ü\"").encode(true).expect("valid");
+        assert_eq!(wire(&fine)["meta"]["header"]["X-Y_z.1"], json!(["a\tb \"ü\""]));
     }
 
     #[test]

@@ -66,7 +66,10 @@ async fn clients_of_a_real_resgate_see_what_the_protocol_promises() {
     let authentication = ["--headauth", "test.session.byHeader", "--wsheadauth", "test.session.byHeader"];
     let asking =
         Gateway::start(nats.url(), &[&authentication[..], &["--apiencoding", "jsonflat"]].concat()).await;
-    let impatient = Gateway::start(nats.url(), &["--reqtimeout", "500"]).await;
+    let origins = ["--alloworigin", "http://tickets.example;http://box-office.example"];
+    let impatient =
+        Gateway::start(nats.url(), &[&["--reqtimeout", "500", "--wscompression"][..], &origins].concat())
+            .await;
     let fragile = Gateway::start(nats.url(), &[]).await;
     let addresses = [
         ("GATEWAY", main.address().to_owned()),

@@ -53,6 +53,11 @@ export class RawClient {
     open.clear()
   }
 
+  /** What both sides of the WebSocket have agreed on beside the protocol. */
+  get extensions() {
+    return this.#socket.extensions
+  }
+
   close() {
     this.#socket.terminate()
   }

@@ -49,8 +49,10 @@ pub(super) async fn get(service: &Service, mut message: Message, acknowledgement
         return;
     }
     let received = Instant::now();
-    // Taken before, and in work, answered, or handed on from here with an id of its own. Who sent it has not heard of that.
-    let is_new = id.is_none_or(|id| service.handed_on().note(id, received));
+    // Taken before, and in work, answered, or handed on from here with an id of its own; who sent it has not heard of that.
+    // What was answered to another connection may have been lost with it, and is answered once more.
+    let connection = u128::from(service.connection().connects());
+    let is_new = id.is_none_or(|id| service.handed_on().note(id ^ connection, received));
     if is_new {
         count(&service.statistics().forwards_taken);
     }

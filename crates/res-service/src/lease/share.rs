@@ -1,5 +1,6 @@
 //! The rule of sharing that the leases of this crate follow, apart from where they keep their table.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 #[cfg(feature = "kv-lease")]
 use std::time::Duration;
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Holding;
 
-/// So many keys at a time are noted in each of the lists of those that somebody has left lying: a table with very many keys
-/// has to fit into a message, also while a newcomer gets its share.
-const NOTED_MAX: usize = 256;
+/// Of so many free keys at a time it is noted, by replica, who has left them lying: a table with very many keys has to fit
+/// into a message, also while a newcomer gets its share.
+const PASSED_OVER_MAX: usize = 256;
 
 /// Who holds what, and which replicas are there.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -60,7 +61,8 @@ impl Table {
     /// One that could not prepare a key leaves it out of `wanted`, and has room in its share all the same: if the others
     /// kept to theirs, the key would stay free.
     pub(crate) fn round(&mut self, replica: &str, wanted: &[String]) -> Vec<Holding> {
-        *self.replicas.entry(replica.to_owned()).or_default() += 1;
+        let rounds = self.replicas.entry(replica.to_owned()).or_default();
+        *rounds = rounds.wrapping_add(1);
         let share = self.share(replica, wanted.len());
         let mut room = share.saturating_sub(self.held_by(replica).count());
         for key in wanted {
@@ -69,12 +71,12 @@ impl Table {
             }
             let is_beyond = room == 0;
             if is_beyond && !self.is_left_by_all(key) {
-                if self.passed_over.len() < NOTED_MAX || self.passed_over.contains_key(key) {
+                if self.passed_over.len() < PASSED_OVER_MAX || self.passed_over.contains_key(key) {
                     self.passed_over.entry(key.clone()).or_default().insert(replica.to_owned(), true);
                 }
                 continue;
             }
-            self.epoch += 1;
+            self.epoch = self.epoch.saturating_add(1);
             self.keys.insert(key.clone(), (replica.to_owned(), self.epoch));
             self.passed_over.remove(key);
             if is_beyond {
@@ -103,26 +105,29 @@ impl Table {
         if self.held_by(replica).next().is_none() {
             self.replicas.remove(replica);
             self.times_to_live.remove(replica);
+            for by in self.passed_over.values_mut() {
+                by.remove(replica);
+            }
         }
     }
 
     /// Whether every replica has had a round since the key is free, and did not take it.
     fn is_left_by_all(&self, key: &str) -> bool {
         let left = |by: &BTreeMap<String, bool>| self.replicas.keys().all(|replica| by.contains_key(replica));
-        self.beyond.len() < NOTED_MAX && self.passed_over.get(key).is_some_and(left)
+        self.passed_over.get(key).is_some_and(left)
     }
 
     /// Notes what the round of a replica says about keys that others have left lying, and about those that are held because
     /// of that.
     fn note(&mut self, replica: &str, wanted: &HashSet<&String>, share: usize, mut room: usize) {
-        self.passed_over.retain(|key, by| {
+        let keeps_to_its_share = self.held_by(replica).count() <= share;
+        let Self { keys, passed_over, beyond, .. } = self;
+        passed_over.retain(|key, by| {
             if !wanted.contains(key) {
                 by.insert(replica.to_owned(), false);
             }
-            by.values().any(|would_have_it| *would_have_it)
+            !keys.contains_key(key) && by.values().any(|would_have_it| *would_have_it)
         });
-        let keeps_to_its_share = self.held_by(replica).count() <= share;
-        let Self { keys, beyond, .. } = self;
         beyond.retain(|key| match keys.get(key) {
             None => false,
             Some((holder, _)) if holder == replica => !keeps_to_its_share,
@@ -135,19 +140,23 @@ impl Table {
         });
     }
 
-    /// What a replica holds beyond its share while another has less than its own, and would take more.
+    /// What a replica holds beyond its share while another has less than its own, and would take more. It keeps what it got
+    /// last: that may be what the other could not prepare, and cannot still.
     pub(crate) fn surplus(&self, replica: &str) -> Vec<String> {
-        let floor = self.keys.len() / self.replicas.len().max(1);
-        let others_lack = self
-            .replicas
-            .keys()
-            .filter(|other| *other != replica)
-            .any(|other| self.held_by(other).count() < floor);
-        if !others_lack {
+        let share = self.share(replica, self.keys.len());
+        let mut others = self.replicas.keys().filter(|other| *other != replica);
+        // What lies free here would not be taken either if there were more of it.
+        let lies_free = self.passed_over.values().any(|by| by.get(replica).is_some_and(|wanted| *wanted));
+        if lies_free || others.all(|other| self.held_by(other).count() >= share) {
             return Vec::new();
         }
-        let share = self.share(replica, self.keys.len());
-        self.held_by(replica).filter(|key| !self.beyond.contains(*key)).skip(share).cloned().collect()
+        let mut held: Vec<(u64, &String)> = self
+            .held_by(replica)
+            .filter(|key| !self.beyond.contains(*key))
+            .map(|key| (self.keys[key].1, key))
+            .collect();
+        held.sort_unstable_by_key(|(epoch, _)| Reverse(*epoch));
+        held.into_iter().skip(share).map(|(_, key)| key.clone()).collect()
     }
 
     fn held_by<'a>(&'a self, replica: &'a str) -> impl Iterator<Item = &'a String> {
@@ -246,23 +255,58 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_taken_of_a_few_keys_at_a_time_however_many_are_left_out() {
-        let (mut table, all) = (Table::default(), keys(2 * NOTED_MAX));
-        table.round("a", &[]);
-        for _ in 0..10 {
+    fn notes_are_taken_of_some_keys_at_a_time_however_many_are_left_out() {
+        let (mut table, all) = (Table::default(), keys(10 * PASSED_OVER_MAX));
+        table.round("a", &all[..1]);
+        for _ in 0..20 {
             table.round("b", &all);
-            assert!(table.passed_over.len() <= NOTED_MAX && table.beyond.len() <= NOTED_MAX);
-            table.round("a", &[]);
+            assert!(table.passed_over.len() <= PASSED_OVER_MAX);
+            assert!(table.surplus("b").is_empty(), "nothing wanders while some lie free");
+            table.round("a", &all[..1]);
         }
-        assert_eq!(table.held_by("b").count(), all.len());
-        let (mut table, all) = (Table::default(), keys(5 * NOTED_MAX));
-        table.round("a", &[]);
-        for _ in 0..10 {
+        assert_eq!(table.held_by("b").count(), all.len() - 1);
+        assert!(table.passed_over.is_empty());
+    }
+
+    #[test]
+    fn what_another_could_not_prepare_is_not_what_it_is_given_next() {
+        let (mut table, all) = (Table::default(), keys(10));
+        table.round("a", &all[5..]);
+        table.round("b", &all);
+        table.release("a", &all[9..]);
+        for _ in 0..3 {
+            table.round("a", &all[..9]);
             table.round("b", &all);
-            assert!(table.passed_over.len() <= NOTED_MAX && table.beyond.len() <= NOTED_MAX);
-            table.round("a", &[]);
         }
-        assert!(table.held_by("b").count() > 3 * NOTED_MAX, "its share, and as many as can be noted");
+        assert_eq!(table.keys["key.9"].0, "b");
+        table.round("a", &all);
+        assert_eq!(table.surplus("b"), ["key.0"]);
+    }
+
+    #[test]
+    fn who_leaves_takes_its_notes_along() {
+        let (mut table, all) = (Table::default(), keys(4));
+        table.round("a", &all);
+        table.round("b", &all);
+        table.release("a", &table.surplus("a"));
+        table.round("a", &all);
+        assert_eq!(table.passed_over.len(), 2);
+        table.release("a", &all);
+        let rest: Vec<_> = all.iter().filter(|key| !table.passed_over.contains_key(*key)).cloned().collect();
+        table.round("b", &rest);
+        assert!(table.passed_over.is_empty(), "{:?}", table.passed_over);
+    }
+
+    #[test]
+    fn shares_become_even_though_nobody_has_less_than_the_even_part_rounded_down() {
+        let (mut table, all) = (Table::default(), keys(6));
+        for (replica, held) in [("a", 0..1), ("b", 1..2), ("c", 2..3), ("d", 3..6)] {
+            for key in &all[held] {
+                table.keys.insert(key.clone(), (replica.to_owned(), 1));
+            }
+            table.replicas.insert(replica.to_owned(), 1);
+        }
+        assert_eq!(table.surplus("d").len(), 1);
     }
 
     #[test]

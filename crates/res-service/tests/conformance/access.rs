@@ -7,6 +7,7 @@ use res_service::{Access, Call, Error, Get, Grant, Model, Reply, Resource};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::answers::with_meta;
 use crate::nats::round_trip;
 use crate::stored::announcing;
 use crate::truth::Truth;
@@ -16,7 +17,8 @@ fn rule_of(name: &str) -> String {
     format!("rule {name}")
 }
 
-/// Who may do what, by the rule: `{"get", "call": […]}`, `{"error": code}`, or `{"user": name}` for one user alone.
+/// Who may do what, by the rule: `{"get", "call": […], "status", "headers": {…}}`, `{"error": code}`, or
+/// `{"user": name}` for one user alone.
 fn decide(rule: &Value, access: &Access) -> Result<Grant, Error> {
     match rule["error"].as_str() {
         Some("notFound") => return Err(Error::NOT_FOUND),
@@ -31,7 +33,13 @@ fn decide(rule: &Value, access: &Access) -> Result<Grant, Error> {
             Grant::none()
         });
     }
-    let grant = if rule["get"] == true { Grant::get() } else { Grant::none() };
+    let mut grant = if rule["get"] == true { Grant::get() } else { Grant::none() };
+    if let Some(status) = rule["status"].as_u64().and_then(|status| u16::try_from(status).ok()) {
+        grant = grant.status(status);
+    }
+    for (name, value) in rule["headers"].as_object().into_iter().flatten() {
+        grant = grant.header(name, value.as_str().unwrap_or_default());
+    }
     Ok(grant.call(rule["call"].as_array().into_iter().flatten().filter_map(Value::as_str)))
 }
 
@@ -46,6 +54,7 @@ pub(crate) fn resources(truth: &Truth) -> Vec<Resource> {
     });
     let guarded =
         announcing(guarded, truth).call("foo", |call: Call| async move { Reply::result(call.method()) });
+    let guarded = guarded.call("meta", |call: Call| async move { with_meta(call.params()?) });
     let guarded = guarded.call("bar", |call: Call| async move { Reply::result(call.method()) });
     let guarded = guarded.access(move |access: Access| {
         let truth = deciding.clone();

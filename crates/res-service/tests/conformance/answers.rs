@@ -16,7 +16,7 @@ struct Failure {
 }
 
 #[derive(Deserialize)]
-struct Meta {
+pub(crate) struct Meta {
     #[serde(default)]
     status: Option<u16>,
     #[serde(default)]
@@ -52,7 +52,8 @@ fn seen(call: &Call) -> Result<Reply, Error> {
     }))
 }
 
-fn with_meta(meta: Meta) -> Result<Reply, Error> {
+/// An answer with the status and the headers that the test asks for.
+pub(crate) fn with_meta(meta: Meta) -> Result<Reply, Error> {
     let mut reply = match (meta.resource, meta.error) {
         (Some(resource_id), _) => Reply::resource(resource_id)?,
         (None, Some(name)) => Reply::error(predefined(&name)),

@@ -38,6 +38,11 @@ pub(crate) fn resources(truth: &Truth) -> Vec<Resource> {
         tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
         Model::from_serialize(&json!({"waited": pause}))
     });
+    let of_deep = truth.clone();
+    let deep = Resource::model("deep.$id.$part", move |get: Get| {
+        of_deep.note(&format!("get {}", get.name()), Value::Null);
+        async { Model::from_serialize(&json!({})) }
+    });
     let open = |_| async { Ok(Grant::all()) };
     let large = Resource::model("large.$bytes", |get: Get| async move {
         Model::from_serialize(&json!({"text": "x".repeat(get.parameter("bytes")?)}))
@@ -54,6 +59,7 @@ pub(crate) fn resources(truth: &Truth) -> Vec<Resource> {
         odd.access(open),
         slow.access(open).owned_by_name(4),
         large.access(open),
+        deep.access(open),
         typed.access(open),
         announcing(mine, truth).access(|access| async move {
             let cid: String = access.parameter("cid")?;

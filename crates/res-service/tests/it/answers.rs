@@ -166,7 +166,7 @@ async fn a_get_that_is_handed_on_again_as_its_acknowledgement_came_late_is_answe
     let service = Builder::new("test").resource(owned).start(world.connect().await).await.unwrap();
     let to = format!("res.forward.test.{}", service.replica());
     let mut answers = world.client.subscribe("answers").await.unwrap();
-    for id in [Some("1f"), Some("1f"), Some("2"), Some("1f"), None, None, Some("no id"), Some("no id")] {
+    for id in [Some("1f"), Some("1f"), Some("2"), None, None, Some("no id"), Some("no id"), Some("1f")] {
         let mut headers = HeaderMap::new();
         headers.insert("Res-Reply", "answers");
         headers.insert("Res-Subject", "get.test.m.1");
@@ -174,7 +174,7 @@ async fn a_get_that_is_handed_on_again_as_its_acknowledgement_came_late_is_answe
         let said = world.client.request_with_headers(to.clone(), headers, "".into()).await.unwrap();
         assert_eq!(said.payload, "taken", "{id:?}");
     }
-    // Gets of one resource are answered one after the other: with this one, all before it have been.
+    // The last one was known, so all others have been queued by then: with this one all of them have been answered.
     let last = world.ask("get.test.m.1", "").await;
     world.client.publish("answers", "the end".into()).await.unwrap();
     let mut answered = 0;

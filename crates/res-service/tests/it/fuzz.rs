@@ -95,9 +95,19 @@ fn strange(replica: &str) -> impl Strategy<Value = Strange> + use<> {
         "res.forward.test".to_owned(),
         "res.refresh.test".to_owned(),
     ]);
-    let header_names = prop::sample::select(vec!["Res-Reply", "Res-Subject", "traceparent"]);
-    let header =
-        (header_names, prop_oneof![name(), name().prop_map(|name| format!("get.{name}")), "[ -~]{0,20}"]);
+    let header_names =
+        prop::sample::select(vec!["Res-Reply", "Res-Subject", "Res-Get", "traceparent", "tracestate"]);
+    let trace = "0[0-9a-g]-[0-9a-f]{31,33}-[0-9a-f]{15,17}-0[01](-x)?";
+    let header = (
+        header_names,
+        prop_oneof![
+            name(),
+            name().prop_map(|name| format!("get.{name}")),
+            "[ -~]{0,20}",
+            "[0-9a-f]{0,40}",
+            trace
+        ],
+    );
     let header = header.prop_map(|(name, value)| (name.to_owned(), value));
     let between = (between, prop::collection::vec(header, 0..4));
     let query = format!("res.query.test.{replica}");

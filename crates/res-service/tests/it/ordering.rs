@@ -38,6 +38,36 @@ fn counter() -> Resource {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e01_e12_a_custom_change_comes_after_what_was_refreshed_before_it() {
+    let world = World::new().await;
+    let truth = Arc::new(AtomicU64::new(0));
+    let read = Arc::clone(&truth);
+    let model = Resource::model("m", move |_: Get| {
+        let seq = read.load(Ordering::SeqCst);
+        async move {
+            tokio::task::yield_now().await;
+            Model::from_serialize(&json!({"seq": seq}))
+        }
+    });
+    let model = model.changes_per_second_max(1);
+    let service = Builder::new("test").resource(model).start(world.connect().await).await.unwrap();
+    world.ask("get.test.m", "").await;
+    let mut wire = world.listen().await;
+    for seq in 1..=100 {
+        truth.store(seq, Ordering::SeqCst);
+        service.refresh_now("test.m").await.unwrap();
+        service.emit("test.m", "rang", &seq).await.unwrap();
+        for expected in [
+            ("event.test.m.change", format!(r#"{{"values":{{"seq":{seq}}}}}"#)),
+            ("event.test.m.rang", seq.to_string()),
+        ] {
+            let (subject, payload) = wire.next_where(|subject| subject.starts_with("event.")).await;
+            assert_eq!((subject.as_str(), payload), expected);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t12_e01_a_thousand_calls_gets_and_refreshes_of_one_resource_stay_in_order() {
     let world = World::new().await;
     let service = Builder::new("test").resource(counter()).start(world.connect().await).await.unwrap();

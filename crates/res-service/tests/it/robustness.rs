@@ -1,10 +1,10 @@
 //! Handlers that fail, hang, panic or say too much, and services that are full or leave.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use res_service::{Access, Auth, Builder, Call, Error, Get, Grant, Model, Reply, Resource};
+use res_service::{Access, Auth, Builder, Call, Error, ErrorKind, Get, Grant, Model, Reply, Resource};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -41,23 +41,38 @@ async fn r11_a_panicking_handler_is_answered_for_and_the_service_lives_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r14_r16_a_slow_handler_is_preceded_by_a_pre_response_byte_for_byte() {
     let world = World::new().await;
-    let _service = Builder::new("test")
+    let service = Builder::new("test")
         .resource(one_call(|_| async {
             tokio::time::sleep(Duration::from_millis(1500)).await;
             Ok(Reply::null())
         }))
-        .resource(Resource::model("slow", |_: Get| async {
-            tokio::time::sleep(Duration::from_millis(1500)).await;
-            Model::from_serialize(&json!({}))
-        }))
+        .resource(
+            Resource::model("slow", |get: Get| async move {
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+                let model = Model::from_serialize(&json!({}))?;
+                Ok(if get.query().is_some() { model.query("q") } else { model })
+            })
+            .access(|_: Access| async {
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+                Ok(Grant::get())
+            })
+            .auth("login", |_: Auth| async {
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+                Ok(Reply::null())
+            }),
+        )
         .start(world.connect().await)
         .await
         .unwrap();
+    let queries = format!("res.query.test.{}.test.slow", service.replica());
+    let asked = ["call.test.x.do", "get.test.slow", "access.test.slow", "auth.test.slow.login", &queries];
     let started = Instant::now();
-    let (call, get) = tokio::join!(world.answers("call.test.x.do", ""), world.answers("get.test.slow", ""));
-    assert!(started.elapsed() < Duration::from_secs(3));
-    for answers in [call, get] {
-        assert_eq!(answers.len(), 2, "{answers:?}");
+    let all = asked.map(|subject| world.answers(subject, r#"{"query":"q"}"#));
+    let all = futures::future::join_all(all).await;
+    // The get and the query are of one group, so they come one after the other.
+    assert!(started.elapsed() < Duration::from_secs(6));
+    for (subject, answers) in asked.iter().zip(all) {
+        assert_eq!(answers.len(), 2, "{subject}: {answers:?}");
         assert_eq!(answers[0].as_ref(), b"timeout:\"10000\"");
         assert_eq!(answers[1].first(), Some(&b'{'));
     }
@@ -176,6 +191,46 @@ async fn t10_an_answer_that_is_too_large_is_an_error_and_not_silence() {
         .unwrap();
     assert_eq!(world.ask("call.test.x.do", "").await["error"]["code"], "system.internalError");
     assert_eq!(world.ask("get.test.m", "").await["error"]["code"], "system.internalError");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t10_what_is_too_large_to_be_said_is_refused_and_a_change_becomes_a_reset() {
+    let world = World::with("max_payload: 4096").await;
+    let length = Arc::new(AtomicUsize::new(10));
+    let of_model = Arc::clone(&length);
+    let model = Resource::model("m", move |_: Get| {
+        let text = "x".repeat(of_model.load(Ordering::SeqCst));
+        async move { Model::from_serialize(&json!({"text": text})) }
+    });
+    let builder = Builder::new("test").request_timeout(Duration::from_secs(60)).resource(model);
+    let service = builder.start(world.connect().await).await.unwrap();
+    world.ask("get.test.m", "").await;
+    let mut wire = world.listen().await;
+    let large = "x".repeat(5_000);
+    for refused in [
+        service.emit("test.m", "said", &large).await,
+        service.set_token("c1", &large, None).await,
+        service.reset_tokens(&[&large], "auth.test.m.renew").await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Internal);
+    }
+    length.store(5_000, Ordering::SeqCst);
+    service.refresh("test.m").await.unwrap();
+    let reset = ("system.reset".to_owned(), r#"{"resources":["test.m"]}"#.to_owned());
+    let of_everything = r#"{"resources":["test","test.>"]}"#;
+    let mut said = wire.next().await;
+    if said.1 == of_everything {
+        said = wire.next().await;
+    }
+    assert_eq!(said, reset);
+    length.store(20, Ordering::SeqCst);
+    service.refresh_now("test.m").await.unwrap();
+    let change = wire.next_where(|subject| subject.starts_with("event.")).await;
+    assert_eq!(
+        change.1,
+        format!(r#"{{"values":{{"text":"{}"}}}}"#, "x".repeat(20)),
+        "and all goes on from there"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

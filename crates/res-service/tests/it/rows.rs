@@ -33,7 +33,7 @@ const ROWS: [(&str, &str); 98] = [
     ("r06", "a redirection goes to the Location header, else to the resource"),
     ("r07", "a status of failure shows the error given, else the one that fits"),
     ("r08", "headers have canonical names and lists of values"),
-    ("r09", "the meta of a call wins over that of the authentication"),
+    ("r09", "the meta of a call wins over that of the access, and this over that of the authentication"),
     ("r10", "a request has exactly one answer"),
     ("r11", "a handler that does not answer is answered for"),
     ("r12", "the predefined errors have fixed codes and messages"),
