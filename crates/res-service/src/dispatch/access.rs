@@ -1,38 +1,74 @@
 //! Who may do what: a gateway asks for every client and resource.
 
+use std::sync::Arc;
+
 use async_nats::{Message, Subject};
+use bytes::Bytes;
 use futures::FutureExt;
 use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::handling::{Begun, Rest, begin, guarded, keeping};
+use crate::in_flight::Slot;
 use crate::reply::Grant;
-use crate::request::Access;
-use crate::resource::AccessRule;
+use crate::request::{Access, Target};
+use crate::resource::{AccessRule, Definition};
 use crate::service::Service;
 
-use super::{go_on, target};
+use super::{go_on, go_through, target};
 
 #[inline(never)]
 pub(super) fn access(service: &Service, message: Message, reply: Subject, received: Instant) -> Option<Rest> {
     let end = message.subject.as_str().len();
-    let (definition, mut target, payload) = match target(service, message, "access.".len(), end, &reply) {
+    let (definition, target, payload) = match target(service, message, "access.".len(), end, &reply) {
         Ok(found) => found,
         Err(rest) => return rest,
     };
-    let handler = match &definition.access {
+    match &definition.access {
         AccessRule::Elsewhere => return None,
         AccessRule::Default => {
             return service.refuse(reply, &Error::ACCESS_DENIED, target.name());
         }
-        AccessRule::Handler(handler) => handler,
-    };
-    let slot = match service.accesses().enter(reply, received) {
-        Ok(slot) => slot,
+        AccessRule::Handler(_) => {}
+    }
+    match service.accesses().enter(reply, received) {
+        Ok(slot) => decide(service, definition, target, payload, slot),
+        // A gateway takes any error for a denial, which ends a subscription: so those that come after wait where they are.
         Err(reply) => {
-            return service.refuse_busy(reply);
+            let (service, definition) = (service.clone(), Arc::clone(definition));
+            Some(async move { decide_later(&service, &definition, target, payload, reply).await }.boxed())
         }
-    };
+    }
+}
+
+/// Decides when there is room, if that is soon.
+async fn decide_later(
+    service: &Service,
+    definition: &Arc<Definition>,
+    target: Target,
+    payload: Bytes,
+    reply: Subject,
+) {
+    match service.accesses().enter_in_time(reply).await {
+        Ok(slot) => {
+            if let Some(pre_response) = slot.pre_respond(Instant::now()) {
+                service.pre_respond(pre_response).await;
+            }
+            go_through(decide(service, definition, target, payload, slot)).await;
+        }
+        Err(reply) => go_through(service.refuse_busy(reply)).await,
+    }
+}
+
+/// Asks the rule, and sees to it that its answer is sent.
+fn decide(
+    service: &Service,
+    definition: &Arc<Definition>,
+    mut target: Target,
+    payload: Bytes,
+    slot: Slot,
+) -> Option<Rest> {
+    let AccessRule::Handler(handler) = &definition.access else { return None };
     target.slot = Some(slot.key());
     let name: Box<str> = target.name().into();
     let mut is_http = false;

@@ -270,6 +270,36 @@ async fn a_full_service_refuses_at_once_with_its_own_error() {
     assert_eq!(service.statistics().busy_replies.load(Ordering::Relaxed), 1);
 }
 
+/// A gateway takes any error for a denial, and ends the subscription.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_questions_about_access_than_can_be_in_work_wait_and_are_not_denied() {
+    let world = World::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    let guarded = Resource::new("x.$n").access(move |_: Access| {
+        let gate = Arc::clone(&waiting);
+        async move {
+            gate.acquire().await.map_err(Error::internal)?.forget();
+            Ok(Grant::get())
+        }
+    });
+    let builder = Builder::new("test").queue_capacity(2).request_timeout(Duration::from_secs(60));
+    let service = builder.resource(guarded).start(world.connect().await).await.unwrap();
+    let world = &world;
+    let asked =
+        (0..50).map(|number| async move { world.answers(&format!("access.test.x.{number}"), "{}").await });
+    let decided = async {
+        let taken = || service.statistics().access_requests.load(Ordering::Relaxed);
+        eventually("two are in work and one waits for room", taken, |taken| *taken == 3).await;
+        gate.add_permits(50);
+    };
+    let (answers, ()) = tokio::join!(futures::future::join_all(asked), decided);
+    for answer in answers {
+        assert_eq!(answer.last().unwrap().as_ref(), br#"{"result":{"get":true}}"#);
+    }
+    assert_eq!(service.statistics().busy_replies.load(Ordering::Relaxed), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d8_a_get_refused_for_want_of_room_is_asked_for_again() {
     let world = World::new().await;
