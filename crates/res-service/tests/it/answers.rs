@@ -12,7 +12,7 @@ use res_service::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, round_trip};
+use crate::world::{PATIENCE, World, eventually, round_trip};
 
 /// Handlers that end in every way there is.
 async fn service(world: &World) -> Service {
@@ -184,6 +184,33 @@ async fn a_get_that_is_handed_on_again_as_its_acknowledgement_came_late_is_answe
     assert_eq!(answered, 6, "two ids, two without, two with what is none");
     assert_eq!(last, json!({"result": {"model": {"n": 7}}}));
     assert_eq!(service.statistics().forwards_taken.load(Ordering::SeqCst), 6);
+}
+
+/// The answer may have been lost with the connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_get_that_is_handed_on_again_after_a_reconnect_is_answered_again() {
+    let world = World::new().await;
+    let model = Resource::model("m", |_: Get| async { Model::from_serialize(&json!({"a": 1})) });
+    let service = Builder::new("test").resource(model).start(world.connect().await).await.unwrap();
+    let to = format!("res.forward.test.{}", service.replica());
+    let mut answers = world.client.subscribe("answers").await.unwrap();
+    let mut hand_on = async || {
+        let mut headers = HeaderMap::new();
+        headers.insert("Res-Reply", "answers");
+        headers.insert("Res-Subject", "get.test.m");
+        headers.insert("Res-Get", "1f");
+        let said = world.client.request_with_headers(to.clone(), headers, "".into()).await.unwrap();
+        assert_eq!(said.payload, "taken");
+        let answer = tokio::time::timeout(PATIENCE, answers.next()).await.expect("it is answered").unwrap();
+        assert_eq!(answer.payload, r#"{"result":{"model":{"a":1}}}"#);
+    };
+    hand_on().await;
+    service.client().force_reconnect().await.unwrap();
+    let connects = || service.client().statistics().connects.load(Ordering::Relaxed);
+    eventually("it is connected again", connects, |connects| *connects == 2).await;
+    // The server has its subscriptions again when it echoes.
+    service.barrier().await.unwrap();
+    hand_on().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
