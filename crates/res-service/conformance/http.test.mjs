@@ -1,7 +1,7 @@
 // The resources over HTTP.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { askingGateway, impatientGateway } from './support/gateways.mjs'
+import { askingGateway, choosyGateway, impatientGateway } from './support/gateways.mjs'
 import { http, post } from './support/http.mjs'
 import { replace, rule } from './support/world.mjs'
 
@@ -127,7 +127,7 @@ describe('calling', { concurrency: true }, () => {
   })
 
   test('pages of other origins are refused, and those of its own may read the answer', async () => {
-    const from = (Origin) => get('/api/test/model/cors', { at: impatientGateway, headers: Origin ? { Origin } : {} })
+    const from = (Origin) => get('/api/test/model/cors', { at: choosyGateway, headers: Origin ? { Origin } : {} })
     for (const origin of ['http://tickets.example', 'http://box-office.example']) {
       const { status, headers } = await from(origin)
       assert.deepEqual([status, headers['access-control-allow-origin']], [200, origin])

@@ -140,8 +140,7 @@ impl Builder {
     }
 
     /// How many calls and authentications, how many gets, and how many access requests may be in work; each more is
-    /// refused with the busy error. Access requests wait for room before, as long as somebody leaves now and then: half the
-    /// time that gateways wait ([`Builder::request_timeout`]). The default is 4096 of each.
+    /// refused with the busy error. As many access requests again wait for their turn. The default is 4096 of each.
     #[must_use]
     pub fn queue_capacity(mut self, requests: usize) -> Self {
         self.limits.queue_capacity = requests;

@@ -356,12 +356,14 @@ fn wait(service: Service, asked: Asked, handled: Handled<Reply>) -> Rest {
 /// Answers a call or authentication.
 fn answer(service: &Service, asked: Asked, outcome: Result<Reply, Error>) -> Option<Rest> {
     let name = &asked.subject["call.".len()..asked.name_end];
-    if let Ok(answer) = &outcome
-        && let Some(error) = answer.failure()
-    {
-        service.note_error(error, name);
-    }
-    let outcome = outcome.and_then(|answer| answer.encode(asked.is_http));
+    let outcome = outcome.and_then(|answer| {
+        let failure = answer.failure().cloned();
+        let encoded = answer.encode(asked.is_http)?;
+        if let Some(error) = failure {
+            service.note_error(&error, name);
+        }
+        Ok(encoded)
+    });
     let rest = service.answer(asked.slot.take_reply()?, outcome, name)?;
     Some(keeping(rest, asked.slot))
 }

@@ -25,7 +25,7 @@ pub(crate) struct InFlight {
     time_max: Duration,
     pre_response_after: Duration,
     slots: Mutex<Slots>,
-    left: Notify,
+    emptied: Notify,
 }
 
 #[derive(Default)]
@@ -33,10 +33,8 @@ struct Slots {
     taken: usize,
     places: Vec<Place>,
     free: Vec<usize>,
-    /// Whether anybody has waited for others to leave: who stops does, and who found no room.
-    leaving_is_awaited: bool,
-    /// Whether nobody has left since somebody has waited for room in vain.
-    is_stuck: bool,
+    /// Whether anybody has asked when nothing is in work any more: only a service that stops does.
+    end_is_awaited: bool,
 }
 
 #[derive(Default)]
@@ -78,8 +76,8 @@ impl InFlight {
     /// Places for so many requests of gateways that wait so long, each of which is worked on for `time_max` at most.
     pub(crate) fn new(capacity: usize, request_timeout: Duration, time_max: Duration) -> Arc<Self> {
         let pre_response_after = (request_timeout / 3).clamp(PRE_RESPONSE_AFTER_MIN, PRE_RESPONSE_AFTER_MAX);
-        let (slots, left) = (Mutex::default(), Notify::new());
-        Arc::new(Self { capacity, request_timeout, time_max, pre_response_after, slots, left })
+        let (slots, emptied) = (Mutex::default(), Notify::new());
+        Arc::new(Self { capacity, request_timeout, time_max, pre_response_after, slots, emptied })
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
@@ -88,36 +86,7 @@ impl InFlight {
 
     /// A place for a request, which keeps where to answer; gives that back if as many as allowed are taken.
     pub(crate) fn enter(self: &Arc<Self>, reply: Subject, now: Instant) -> Result<Slot, Subject> {
-        self.enter_among(&mut self.lock(), reply, now)
-    }
-
-    /// The same, waiting for room for half of the time that a gateway waits. Where nobody leaves for so long, all who come
-    /// after that are turned away at once until somebody does.
-    pub(crate) async fn enter_in_time(self: &Arc<Self>, mut reply: Subject) -> Result<Slot, Subject> {
-        let deadline = Instant::now() + self.request_timeout / 2;
-        loop {
-            let left = self.left.notified();
-            {
-                let mut slots = self.lock();
-                match self.enter_among(&mut slots, reply, Instant::now()) {
-                    Ok(slot) => return Ok(slot),
-                    Err(back) if slots.is_stuck => return Err(back),
-                    Err(back) => reply = back,
-                }
-                slots.leaving_is_awaited = true;
-            }
-            if tokio::time::timeout_at(deadline, left).await.is_err() {
-                self.lock().is_stuck = true;
-            }
-        }
-    }
-
-    fn enter_among(
-        self: &Arc<Self>,
-        slots: &mut Slots,
-        reply: Subject,
-        now: Instant,
-    ) -> Result<Slot, Subject> {
+        let mut slots = self.lock();
         if slots.taken >= self.capacity {
             return Err(reply);
         }
@@ -166,15 +135,15 @@ impl InFlight {
     /// Waits until nothing is in work.
     pub(crate) async fn emptied(&self) {
         loop {
-            let left = self.left.notified();
+            let emptied = self.emptied.notified();
             {
                 let mut slots = self.lock();
-                slots.leaving_is_awaited = true;
+                slots.end_is_awaited = true;
                 if slots.taken == 0 {
                     return;
                 }
             }
-            left.await;
+            emptied.await;
         }
     }
 }
@@ -217,9 +186,8 @@ impl Drop for Slot {
         slots.places[self.index].waiting = None;
         slots.free.push(self.index);
         slots.taken -= 1;
-        if slots.leaving_is_awaited {
-            slots.is_stuck = false;
-            self.of.left.notify_waiters();
+        if slots.taken == 0 && slots.end_is_awaited {
+            self.of.emptied.notify_waiters();
         }
     }
 }
@@ -234,32 +202,6 @@ mod tests {
     fn due(in_flight: &InFlight, now: Instant) -> Vec<String> {
         let text = |pre: PreResponse| format!("{} {}", pre.reply, String::from_utf8_lossy(&pre.payload));
         in_flight.overdue(now).into_iter().map(text).collect()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_for_room_has_it_when_somebody_leaves_and_not_for_ever() {
-        let in_flight = InFlight::new(1, 3 * SECOND, MINUTE);
-        let first = in_flight.enter_in_time("a".into()).await.unwrap_or_else(|_| panic!("there is room"));
-        let waiting = tokio::spawn({
-            let in_flight = Arc::clone(&in_flight);
-            async move { in_flight.enter_in_time("b".into()).await }
-        });
-        tokio::time::sleep(SECOND).await;
-        assert!(!waiting.is_finished());
-        drop(first);
-        let second = waiting.await.expect("no panic").unwrap_or_else(|_| panic!("there is room again"));
-        for waited in [SECOND * 3 / 2, Duration::ZERO, Duration::ZERO] {
-            let start = Instant::now();
-            let back = in_flight.enter_in_time("c".into()).await.err();
-            assert_eq!((back, start.elapsed()), (Some("c".into()), waited));
-        }
-        drop(second);
-        let third =
-            in_flight.enter_in_time("d".into()).await.unwrap_or_else(|_| panic!("there is room again"));
-        let start = Instant::now();
-        assert!(in_flight.enter_in_time("e".into()).await.is_err());
-        assert_eq!(start.elapsed(), SECOND * 3 / 2, "somebody has left meanwhile, so another may");
-        drop(third);
     }
 
     #[test]

@@ -37,13 +37,18 @@ struct Meta {
     wrong: Option<String>,
 }
 
-/// Headers that are the gateway's own, so that it passes over what a service says of them.
-const HEADERS_OF_THE_GATEWAY: [&str; 5] = [
+/// Headers that are the gateway's own: it passes over what a service says of them, or what it sends itself would break.
+const HEADERS_OF_THE_GATEWAY: [&str; 10] = [
     "Access-Control-Allow-Credentials",
     "Access-Control-Allow-Origin",
+    "Connection",
+    "Content-Length",
     "Content-Type",
+    "Sec-Websocket-Accept",
     "Sec-Websocket-Extensions",
     "Sec-Websocket-Protocol",
+    "Transfer-Encoding",
+    "Upgrade",
 ];
 
 impl Meta {
@@ -148,8 +153,8 @@ impl Reply {
     }
 
     /// An HTTP header to send with the answer (a repeated name adds a value); without effect when the request is not
-    /// over HTTP. With what is no header, or one that only the gateway may set (`Content-Type`, who may read the answer
-    /// across origins, and what a WebSocket is opened with), the request is answered with [`Error::INTERNAL_ERROR`], and
+    /// over HTTP. With what is no header, or one that only the gateway may set (what the body is and how it is sent, who may
+    /// read the answer across origins, and what a WebSocket is opened with), the request is answered with [`Error::INTERNAL_ERROR`], and
     /// the log has the reason.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -390,6 +395,11 @@ mod tests {
             ("Access-Control-Allow-Origin", "*"),
             ("access-control-allow-credentials", "true"),
             ("sec-websocket-protocol", "x"),
+            ("sec-websocket-accept", "x"),
+            ("content-length", "1"),
+            ("transfer-encoding", "chunked"),
+            ("connection", "close"),
+            ("upgrade", "x"),
             ("SEC-WEBSOCKET-EXTENSIONS", "x"),
             ("", "x"),
             ("a b", "x"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_nats::Client;
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -104,7 +104,9 @@ struct Inner {
     busy_reply: Bytes,
     calls: Arc<InFlight>,
     gets: Arc<InFlight>,
+    /// Those being decided, and those that wait for their turn.
     accesses: Arc<InFlight>,
+    access_turns: Arc<Semaphore>,
     /// Gets that other replicas have handed on to this one.
     handed_on: Recent,
     /// Hints to other replicas under way; true if another change came meanwhile.
@@ -140,7 +142,8 @@ impl Service {
             busy_reply: error_json(&parts.busy),
             calls: InFlight::new(capacity, request_timeout, handler_time_max),
             gets: InFlight::new(capacity, request_timeout, handler_time_max.min(GET_TIME_MAX)),
-            accesses: InFlight::new(capacity, request_timeout, handler_time_max),
+            accesses: InFlight::new(capacity.saturating_mul(2), request_timeout, handler_time_max),
+            access_turns: Arc::new(Semaphore::new(capacity.min(Semaphore::MAX_PERMITS))),
             handed_on: Recent::new(GET_TIME_MAX, HANDED_ON_MAX),
             hints: Mutex::default(),
             lost_lately: Mutex::default(),
@@ -373,6 +376,10 @@ impl Service {
 
     pub(crate) fn accesses(&self) -> &Arc<InFlight> {
         &self.inner.accesses
+    }
+
+    pub(crate) fn access_turns(&self) -> &Arc<Semaphore> {
+        &self.inner.access_turns
     }
 
     pub(crate) fn handed_on(&self) -> &Recent {

@@ -66,16 +66,16 @@ async fn clients_of_a_real_resgate_see_what_the_protocol_promises() {
     let authentication = ["--headauth", "test.session.byHeader", "--wsheadauth", "test.session.byHeader"];
     let asking =
         Gateway::start(nats.url(), &[&authentication[..], &["--apiencoding", "jsonflat"]].concat()).await;
-    let origins = ["--alloworigin", "http://tickets.example;http://box-office.example"];
-    let impatient =
-        Gateway::start(nats.url(), &[&["--reqtimeout", "500", "--wscompression"][..], &origins].concat())
-            .await;
+    let impatient = Gateway::start(nats.url(), &["--reqtimeout", "500"]).await;
+    let origins = "http://tickets.example;http://box-office.example";
+    let choosy = Gateway::start(nats.url(), &["--wscompression", "--alloworigin", origins]).await;
     let fragile = Gateway::start(nats.url(), &[]).await;
     let addresses = [
         ("GATEWAY", main.address().to_owned()),
         ("ASKING_GATEWAY", asking.address().to_owned()),
         ("IMPATIENT_GATEWAY", impatient.address().to_owned()),
         ("FRAGILE_GATEWAY", fragile.address().to_owned()),
+        ("CHOOSY_GATEWAY", choosy.address().to_owned()),
     ];
     let truth = Truth::default();
     let fragile = Arc::new(Mutex::new(fragile));

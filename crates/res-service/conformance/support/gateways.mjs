@@ -10,10 +10,9 @@ const address = (name) => {
 export const gateway = address('GATEWAY')
 /** Asks `test.session.byHeader` who everybody is, and writes flat JSON. */
 export const askingGateway = address('ASKING_GATEWAY')
-/**
- * Waits half a second for an answer: for what is never answered in time. It takes pages of `http://tickets.example` and
- * `http://box-office.example` alone, and compresses what it sends on WebSockets.
- */
+/** Waits half a second for an answer: for what is never answered in time. */
 export const impatientGateway = address('IMPATIENT_GATEWAY')
+/** Takes pages of `http://tickets.example` and `http://box-office.example` alone, and compresses WebSockets. */
+export const choosyGateway = address('CHOOSY_GATEWAY')
 /** The one that `test.control.restartGateway` kills and starts again. */
 export const fragileGateway = address('FRAGILE_GATEWAY')

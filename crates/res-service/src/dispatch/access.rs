@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_nats::{Message, Subject};
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
 
 use crate::error::Error;
 use crate::handling::{Begun, Rest, begin, guarded, keeping};
@@ -31,42 +32,49 @@ pub(super) fn access(service: &Service, message: Message, reply: Subject, receiv
         }
         AccessRule::Handler(_) => {}
     }
-    match service.accesses().enter(reply, received) {
-        Ok(slot) => decide(service, definition, target, payload, slot),
-        // A gateway takes any error for a denial, which ends a subscription: so those that come after wait where they are.
+    let slot = match service.accesses().enter(reply, received) {
+        Ok(slot) => slot,
         Err(reply) => {
+            return service.refuse_busy(reply);
+        }
+    };
+    match Arc::clone(service.access_turns()).try_acquire_owned() {
+        Ok(turn) => decide(service, definition, target, payload, (slot, turn)),
+        // A gateway takes any error for a denial, which ends a subscription: so as many again wait for their turn, and the
+        // gateway is told meanwhile, as of all that takes long.
+        Err(_) => {
             let (service, definition) = (service.clone(), Arc::clone(definition));
-            Some(async move { decide_later(&service, &definition, target, payload, reply).await }.boxed())
+            go_on(Some(decide_in_turn(service, definition, target, payload, slot).boxed()))
         }
     }
 }
 
-/// Decides when there is room, if that is soon.
-async fn decide_later(
-    service: &Service,
-    definition: &Arc<Definition>,
+/// Its place among the requests in work, and the permission to be worked on.
+type Entered = (Slot, OwnedSemaphorePermit);
+
+/// Decides when others before it have been decided.
+async fn decide_in_turn(
+    service: Service,
+    definition: Arc<Definition>,
     target: Target,
     payload: Bytes,
-    reply: Subject,
+    slot: Slot,
 ) {
-    match service.accesses().enter_in_time(reply).await {
-        Ok(slot) => {
-            if let Some(pre_response) = slot.pre_respond(Instant::now()) {
-                service.pre_respond(pre_response).await;
-            }
-            go_through(decide(service, definition, target, payload, slot)).await;
-        }
-        Err(reply) => go_through(service.refuse_busy(reply)).await,
-    }
+    let turn = Arc::clone(service.access_turns()).acquire_owned();
+    let rest = match timeout(service.limits().handler_time_max, turn).await {
+        Ok(Ok(turn)) => decide(&service, &definition, target, payload, (slot, turn)),
+        _ => slot.take_reply().and_then(|reply| service.refuse_busy(reply)),
+    };
+    go_through(rest).await;
 }
 
 /// Asks the rule, and sees to it that its answer is sent.
 fn decide(
     service: &Service,
-    definition: &Arc<Definition>,
+    definition: &Definition,
     mut target: Target,
     payload: Bytes,
-    slot: Slot,
+    (slot, turn): Entered,
 ) -> Option<Rest> {
     let AccessRule::Handler(handler) = &definition.access else { return None };
     target.slot = Some(slot.key());
@@ -88,7 +96,7 @@ fn decide(
     let answer = move |service: &Service, outcome: Result<Grant, Error>| {
         let outcome = outcome.and_then(|grant| grant.encode(is_http));
         let rest = service.answer(slot.take_reply()?, outcome, &name)?;
-        Some(keeping(rest, slot))
+        Some(keeping(rest, (slot, turn)))
     };
     let rest: Option<Rest> = match begun {
         Begun::Done(outcome) => answer(service, outcome),

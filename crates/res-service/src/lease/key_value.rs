@@ -19,7 +19,7 @@ const ENTRY: &str = "table";
 const TRIES_MAX: usize = 8;
 
 /// A lease kept in NATS itself, in one entry of a key-value bucket: a round is one read and one write, however many
-/// keys there are (tens of thousands fit into a message).
+/// keys there are (tens of thousands fit into a message; a third less while one replica leaves most of them to others).
 ///
 /// A replica counts its rounds in the table. Another takes it for gone when that count has stood still for the time
 /// to live on its own clock, so the clocks of the replicas need not agree. Each has its own time to live written there, so

@@ -147,7 +147,8 @@ impl Table {
         let mut others = self.replicas.keys().filter(|other| *other != replica);
         // What lies free here would not be taken either if there were more of it.
         let lies_free = self.passed_over.values().any(|by| by.get(replica).is_some_and(|wanted| *wanted));
-        if lies_free || others.all(|other| self.held_by(other).count() >= share) {
+        let all = self.held_by(replica).count();
+        if lies_free || others.all(|other| self.held_by(other).count() + 1 >= all) {
             return Vec::new();
         }
         let mut held: Vec<(u64, &String)> = self
@@ -163,10 +164,13 @@ impl Table {
         self.keys.iter().filter(move |(_, (holder, _))| holder == replica).map(|(key, _)| key)
     }
 
-    /// An even part of `keys`, rounded up.
+    /// An even part of `keys`; one more for as many replicas as are needed so that nothing is left.
     fn share(&self, replica: &str, keys: usize) -> usize {
         let replicas = self.replicas.len() + usize::from(!self.replicas.contains_key(replica));
-        keys.div_ceil(replicas)
+        let (part, left) = (keys / replicas, keys % replicas);
+        let others = self.replicas.keys().filter(|other| *other != replica);
+        let with_more = others.filter(|other| self.held_by(other).count() > part).count();
+        part + usize::from(with_more < left)
     }
 }
 
@@ -295,6 +299,22 @@ mod tests {
         let rest: Vec<_> = all.iter().filter(|key| !table.passed_over.contains_key(*key)).cloned().collect();
         table.round("b", &rest);
         assert!(table.passed_over.is_empty(), "{:?}", table.passed_over);
+    }
+
+    #[test]
+    fn a_third_replica_gets_something_of_what_two_share_evenly() {
+        let (mut table, all) = (Table::default(), keys(4));
+        for replica in ["a", "b", "c", "a", "b", "c"] {
+            table.round(replica, &all);
+            let surplus = table.surplus(replica);
+            if !surplus.is_empty() {
+                table.release(replica, &surplus);
+            }
+        }
+        table.round("b", &all);
+        table.round("c", &all);
+        let held = ["a", "b", "c"].map(|replica| table.held_by(replica).count());
+        assert!(held.iter().all(|count| (1..=2).contains(count)), "{held:?}");
     }
 
     #[test]

@@ -43,21 +43,21 @@ async fn r14_r16_a_slow_handler_is_preceded_by_a_pre_response_byte_for_byte() {
     let world = World::new().await;
     let service = Builder::new("test")
         .resource(one_call(|_| async {
-            tokio::time::sleep(Duration::from_millis(1500)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
             Ok(Reply::null())
         }))
         .resource(
             Resource::model("slow", |get: Get| async move {
-                tokio::time::sleep(Duration::from_millis(1500)).await;
+                tokio::time::sleep(Duration::from_secs(3)).await;
                 let model = Model::from_serialize(&json!({}))?;
                 Ok(if get.query().is_some() { model.query("q") } else { model })
             })
             .access(|_: Access| async {
-                tokio::time::sleep(Duration::from_millis(1500)).await;
+                tokio::time::sleep(Duration::from_secs(3)).await;
                 Ok(Grant::get())
             })
             .auth("login", |_: Auth| async {
-                tokio::time::sleep(Duration::from_millis(1500)).await;
+                tokio::time::sleep(Duration::from_secs(3)).await;
                 Ok(Reply::null())
             }),
         )
@@ -70,7 +70,7 @@ async fn r14_r16_a_slow_handler_is_preceded_by_a_pre_response_byte_for_byte() {
     let all = asked.map(|subject| world.answers(subject, r#"{"query":"q"}"#));
     let all = futures::future::join_all(all).await;
     // The get and the query are of one group, so they come one after the other.
-    assert!(started.elapsed() < Duration::from_secs(6));
+    assert!(started.elapsed() < Duration::from_secs(9));
     for (subject, answers) in asked.iter().zip(all) {
         assert_eq!(answers.len(), 2, "{subject}: {answers:?}");
         assert_eq!(answers[0].as_ref(), b"timeout:\"10000\"");
@@ -272,32 +272,58 @@ async fn a_full_service_refuses_at_once_with_its_own_error() {
 
 /// A gateway takes any error for a denial, and ends the subscription.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_questions_about_access_than_can_be_in_work_wait_and_are_not_denied() {
+async fn as_many_questions_about_access_as_can_be_in_work_wait_for_their_turn() {
     let world = World::new().await;
-    let gate = Arc::new(Semaphore::new(0));
-    let waiting = Arc::clone(&gate);
+    let (gate, inside) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (waiting, entered) = (Arc::clone(&gate), Arc::clone(&inside));
     let guarded = Resource::new("x.$n").access(move |_: Access| {
-        let gate = Arc::clone(&waiting);
+        let (gate, inside) = (Arc::clone(&waiting), Arc::clone(&entered));
         async move {
+            let now_inside = inside.fetch_add(1, Ordering::SeqCst) + 1;
+            assert!(now_inside <= 4, "{now_inside} rules are asked at a time");
             gate.acquire().await.map_err(Error::internal)?.forget();
+            inside.fetch_sub(1, Ordering::SeqCst);
             Ok(Grant::get())
         }
     });
-    let builder = Builder::new("test").queue_capacity(2).request_timeout(Duration::from_secs(60));
+    let builder = Builder::new("test").queue_capacity(4).busy_error(Error::custom("test.busy", "Later"));
     let service = builder.resource(guarded).start(world.connect().await).await.unwrap();
     let world = &world;
     let asked =
-        (0..50).map(|number| async move { world.answers(&format!("access.test.x.{number}"), "{}").await });
+        (0..8).map(|number| async move { world.answers(&format!("access.test.x.{number}"), "{}").await });
     let decided = async {
         let taken = || service.statistics().access_requests.load(Ordering::Relaxed);
-        eventually("two are in work and one waits for room", taken, |taken| *taken == 3).await;
-        gate.add_permits(50);
+        eventually("four are in work and four wait", taken, |taken| *taken == 8).await;
+        let refused = world.ask("access.test.x.more", "{}").await;
+        gate.add_permits(9);
+        refused
     };
-    let (answers, ()) = tokio::join!(futures::future::join_all(asked), decided);
+    let (answers, refused) = tokio::join!(futures::future::join_all(asked), decided);
+    assert_eq!(refused, json!({"error": {"code": "test.busy", "message": "Later"}}));
     for answer in answers {
         assert_eq!(answer.last().unwrap().as_ref(), br#"{"result":{"get":true}}"#);
     }
-    assert_eq!(service.statistics().busy_replies.load(Ordering::Relaxed), 0);
+    assert_eq!(world.ask("access.test.x.again", "{}").await, json!({"result": {"get": true}}));
+    assert_eq!(service.statistics().busy_replies.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_turn_that_does_not_come_is_told_in_time() {
+    let world = World::new().await;
+    let hung = Resource::new("x").access(|_: Access| std::future::pending::<Result<Grant, Error>>());
+    let builder = Builder::new("test").queue_capacity(1).handler_time_max(Duration::from_millis(1_500));
+    let service = builder.resource(hung).start(world.connect().await).await.unwrap();
+    let asked = (world.answers("access.test.x", "{}"), async {
+        let taken = || service.statistics().access_requests.load(Ordering::Relaxed);
+        eventually("the first hangs", taken, |taken| *taken == 1).await;
+        world.answers("access.test.x", "{}").await
+    });
+    let (first, second) = tokio::join!(asked.0, asked.1);
+    for answers in [first, second] {
+        let answer: serde_json::Value = serde_json::from_slice(answers.last().unwrap()).unwrap();
+        assert!(answer["error"]["code"].is_string(), "{answer}");
+    }
+    service.stop(PATIENCE).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
