@@ -182,6 +182,15 @@ mod tests {
         (0..count).map(|index| format!("key.{index}")).collect()
     }
 
+    /// One replica had all of four keys, another has come, and what is its share of them lies free.
+    fn with_two_free_for_b() -> (Table, Vec<String>) {
+        let (mut table, all) = (Table::default(), keys(4));
+        table.round("a", &all);
+        table.round("b", &all);
+        table.release("a", &table.surplus("a"));
+        (table, all)
+    }
+
     #[test]
     fn a_newcomer_gets_its_share_by_what_the_others_surrender() {
         let mut table = Table::default();
@@ -244,10 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_free_for_the_others_is_left_to_them_and_forgotten_with_them() {
-        let (mut table, all) = (Table::default(), keys(4));
-        table.round("a", &all);
-        table.round("b", &all);
-        table.release("a", &table.surplus("a"));
+        let (mut table, all) = with_two_free_for_b();
         for _ in 0..10 {
             table.round("a", &all);
         }
@@ -289,10 +295,7 @@ mod tests {
 
     #[test]
     fn who_leaves_takes_its_notes_along() {
-        let (mut table, all) = (Table::default(), keys(4));
-        table.round("a", &all);
-        table.round("b", &all);
-        table.release("a", &table.surplus("a"));
+        let (mut table, all) = with_two_free_for_b();
         table.round("a", &all);
         assert_eq!(table.passed_over.len(), 2);
         table.release("a", &all);
@@ -331,10 +334,7 @@ mod tests {
 
     #[test]
     fn what_nobody_wants_any_more_is_forgotten() {
-        let (mut table, all) = (Table::default(), keys(4));
-        table.round("a", &all);
-        table.round("b", &all);
-        table.release("a", &table.surplus("a"));
+        let (mut table, all) = with_two_free_for_b();
         table.round("a", &all);
         assert_eq!(table.passed_over.len(), 2);
         let held: Vec<String> = table.keys.keys().cloned().collect();

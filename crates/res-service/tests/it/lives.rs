@@ -287,14 +287,23 @@ async fn a_table_of_leases_that_somebody_deleted_is_begun_anew_when_all_has_run_
     assert!(taken[0].epoch > epoch, "{taken:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deleted_table_is_not_begun_anew_while_a_replica_with_more_time_may_act_on_it() {
-    let world = World::new().await;
+/// A lease whose replicas have a tenth of a second, where the replica `a` holds the keys for a minute.
+async fn beside_one_that_holds_for_a_minute(
+    world: &World,
+    keys: &[String],
+) -> (async_nats::jetstream::Context, KvLease) {
     let jetstream = async_nats::jetstream::new(world.connect().await);
     let long = KvLease::new(&jetstream, "owners", Duration::from_secs(60)).await.unwrap();
     let brief = KvLease::new(&jetstream, "owners", Duration::from_millis(100)).await.unwrap();
+    long.round("a", keys).await.unwrap();
+    (jetstream, brief)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_table_is_not_begun_anew_while_a_replica_with_more_time_may_act_on_it() {
+    let world = World::new().await;
     let key = ["event.1".to_owned()];
-    long.round("a", &key).await.unwrap();
+    let (jetstream, brief) = beside_one_that_holds_for_a_minute(&world, &key).await;
     assert_eq!(brief.round("b", &key).await.unwrap()[0].holder, "a");
     jetstream.get_key_value("owners").await.unwrap().delete("table").await.unwrap();
     for _ in 0..10 {
@@ -307,11 +316,8 @@ async fn a_deleted_table_is_not_begun_anew_while_a_replica_with_more_time_may_ac
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_is_given_its_own_time_to_live_by_others_who_have_less() {
     let world = World::new().await;
-    let jetstream = async_nats::jetstream::new(world.connect().await);
-    let long = KvLease::new(&jetstream, "owners", Duration::from_secs(60)).await.unwrap();
-    let brief = KvLease::new(&jetstream, "owners", Duration::from_millis(100)).await.unwrap();
     let key = ["event.1".to_owned()];
-    long.round("a", &key).await.unwrap();
+    let (_, brief) = beside_one_that_holds_for_a_minute(&world, &key).await;
     for _ in 0..10 {
         let holdings = brief.round("b", &key).await.unwrap();
         assert_eq!(holdings[0].holder, "a", "it may act for a minute");
