@@ -61,7 +61,8 @@ async fn decide_in_turn(
     slot: Slot,
 ) {
     let turn = Arc::clone(service.access_turns()).acquire_owned();
-    let rest = match timeout(service.limits().handler_time_max, turn).await {
+    // All before it have been decided by then, or are dropped, unless the connection takes no answers.
+    let rest = match timeout(service.limits().handler_time_max * 2, turn).await {
         Ok(Ok(turn)) => decide(&service, &definition, target, payload, (slot, turn)),
         _ => slot.take_reply().and_then(|reply| service.refuse_busy(reply)),
     };

@@ -308,21 +308,28 @@ async fn as_many_questions_about_access_as_can_be_in_work_wait_for_their_turn() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_for_a_turn_that_does_not_come_is_told_in_time() {
+async fn r14_who_waits_behind_a_rule_that_hangs_is_told_so_and_has_its_turn_after_it() {
     let world = World::new().await;
-    let hung = Resource::new("x").access(|_: Access| std::future::pending::<Result<Grant, Error>>());
-    let builder = Builder::new("test").queue_capacity(1).handler_time_max(Duration::from_millis(1_500));
-    let service = builder.resource(hung).start(world.connect().await).await.unwrap();
-    let asked = (world.answers("access.test.x", "{}"), async {
+    let hung = Arc::new(AtomicBool::new(false));
+    let guarded = Resource::new("x").access(move |_: Access| {
+        let hangs = !hung.swap(true, Ordering::SeqCst);
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok(Grant::get())
+        }
+    });
+    let builder = Builder::new("test").queue_capacity(1).handler_time_max(Duration::from_secs(3));
+    let service = builder.resource(guarded).start(world.connect().await).await.unwrap();
+    let (hanging, waiting) = tokio::join!(world.answers("access.test.x", "{}"), async {
         let taken = || service.statistics().access_requests.load(Ordering::Relaxed);
         eventually("the first hangs", taken, |taken| *taken == 1).await;
         world.answers("access.test.x", "{}").await
     });
-    let (first, second) = tokio::join!(asked.0, asked.1);
-    for answers in [first, second] {
-        let answer: serde_json::Value = serde_json::from_slice(answers.last().unwrap()).unwrap();
-        assert!(answer["error"]["code"].is_string(), "{answer}");
-    }
+    let dropped: serde_json::Value = serde_json::from_slice(hanging.last().unwrap()).unwrap();
+    assert_eq!(dropped["error"]["code"], "system.internalError");
+    assert_eq!(waiting, [&b"timeout:\"10000\""[..], br#"{"result":{"get":true}}"#]);
     service.stop(PATIENCE).await.unwrap();
 }
 
