@@ -2,8 +2,8 @@
 //!
 //! A row per lease key: who holds it, until when by the database's clock, and an epoch that rises with every
 //! new holder. A replica that dies is followed by another when its time is over; one that stops gives back at
-//! once. Replicas share evenly: who has more than its part gives up one key a round, and only after it has
-//! stopped acting on it.
+//! once. Replicas share evenly, by the rule of [`fair_share`]: who has more than its part gives up one key a round, and
+//! only after it has stopped acting on it.
 //!
 //! The service's migration makes the tables `lease` and `lease_replica`.
 
@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use res_service::{BoxError, Holding, Lease};
+use res_service::{BoxError, Holding, Lease, fair_share};
 
 use crate::postgres::Borrowed;
 
@@ -32,7 +32,8 @@ const CLAIM: &str = "update lease set holder = $1, epoch = epoch + 1, \
         expires_at = clock_timestamp() + $2::float8 * interval '1 second' \
     where key in (select key from lease where key = any($3::text[]) \
         and (holder is null or expires_at <= clock_timestamp()) order by key limit $4 for update skip locked)";
-const LIVE: &str = "select count(*) from lease_replica where seen_until > clock_timestamp()";
+const OTHERS: &str = "select (select count(*) from lease where holder = replica and expires_at > clock_timestamp()) \
+    from lease_replica where replica <> $1 and seen_until > clock_timestamp()";
 const MAP: &str =
     "select key, holder, epoch from lease where holder is not null and expires_at > clock_timestamp()";
 /// Who holds nothing after its release is not counted as a replica any more: it stops, and the others' shares must
@@ -62,9 +63,12 @@ impl PostgresLease {
         transaction.execute(SEEN, &[&replica, &seconds]).await?;
         transaction.execute(FORGET, &[]).await?;
         transaction.execute(MAKE, &[&keys]).await?;
-        let mine = transaction.execute(RENEW, &[&replica, &seconds]).await?;
-        let live: i64 = transaction.query_one(LIVE, &[]).await?.get(0);
-        let share = keys.len().div_ceil(usize::try_from(live.max(1))?) as u64;
+        let mine = usize::try_from(transaction.execute(RENEW, &[&replica, &seconds]).await?)?;
+        let others = transaction.query(OTHERS, &[&replica]).await?;
+        let others: Result<Vec<usize>, _> =
+            others.iter().map(|row| row.get::<_, i64>(0).try_into()).collect();
+        let others = others?;
+        let share = fair_share(keys.len(), &others);
         if mine < share {
             let wanted = i64::try_from(share - mine)?;
             transaction.execute(CLAIM, &[&replica, &seconds, &keys, &wanted]).await?;
@@ -80,7 +84,8 @@ impl PostgresLease {
                 epoch: u64::try_from(row.get::<_, i64>("epoch")).unwrap_or_default(),
             })
             .collect();
-        let surplus = holdings.iter().rfind(|holding| mine > share && holding.holder == replica);
+        let is_too_many = mine > share && others.iter().any(|held| held + 1 < mine);
+        let surplus = holdings.iter().rfind(|holding| is_too_many && holding.holder == replica);
         *self.surplus.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             surplus.map(|holding| holding.key.clone());
         Ok(holdings)

@@ -1,4 +1,4 @@
-//! The queues in which gets and refreshes run one after another, and what is remembered of each resource.
+//! The queues in which gets, calls and refreshes run one after another, and what is remembered of each resource.
 //!
 //! A resource is remembered from the start of its first get in a term on: from then on somebody may have its state, so
 //! a refresh must tell what changed. Of one that is not remembered nobody has a state from this owner, and the resets
@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::handling::Rest;
 use crate::in_flight::Slot;
 use crate::ownership::{Ownership, Ready, Term};
+use crate::resource::Definition;
 use crate::router::IncomingGet;
 use crate::service::Service;
 use crate::snapshot::Snapshot;
@@ -79,6 +80,13 @@ struct State {
     idle_is_awaited: bool,
 }
 
+/// When the group of a call does it.
+pub(crate) enum Turn {
+    /// Nothing of the group was being done, and it is the caller who must do its work now.
+    Now(Arc<str>),
+    Later(Arc<str>),
+}
+
 /// What a refresh starts with.
 pub(crate) struct Started {
     pub(crate) has_value: bool,
@@ -126,6 +134,14 @@ impl Groups {
             }
         }
         begin_work(service, group, job);
+    }
+
+    /// Takes the turn of a resource's group, if nothing of it is being done.
+    pub(crate) fn turn(&self, definition: &Definition, name: &str) -> Turn {
+        let mut state = self.lock();
+        let remembered = state.entries.get(name).map(|entry| Arc::clone(&entry.route.group));
+        let group = remembered.or_else(|| definition.shared_group(name)).unwrap_or_else(|| name.into());
+        if state.was_at_work(&group) { Turn::Later(group) } else { Turn::Now(group) }
     }
 
     /// The next piece of work; `None` ends the worker.
@@ -465,6 +481,6 @@ impl State {
 
     fn measure(&self, statistics: &Statistics) {
         let remembered = self.by_age.len() as u64;
-        statistics.remembered.store(remembered, std::sync::atomic::Ordering::Relaxed);
+        statistics.remembered.set(remembered);
     }
 }

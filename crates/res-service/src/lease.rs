@@ -16,6 +16,7 @@ pub(crate) mod share;
 #[cfg(feature = "kv-lease")]
 pub use key_value::KvLease;
 pub use memory::MemoryLease;
+pub use share::fair_share;
 
 /// One key and the replica that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]

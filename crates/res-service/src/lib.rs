@@ -49,7 +49,7 @@ pub use builder::{Builder, StartError};
 pub use error::{BoxError, Error, ErrorKind};
 #[cfg(feature = "kv-lease")]
 pub use lease::KvLease;
-pub use lease::{Holding, Lease, MemoryLease};
+pub use lease::{Holding, Lease, MemoryLease, fair_share};
 pub use middleware::{Next, Request};
 pub use observe::{Handled, RequestKind};
 pub use reply::{Grant, Reply};
@@ -57,6 +57,6 @@ pub use request::{Access, Auth, Call, Get};
 pub use resource::Resource;
 pub use service::{OwnedKey, Service};
 pub use snapshot::{Collection, Model, Snapshot};
-pub use statistics::Statistics;
+pub use statistics::{Statistic, Statistics};
 pub use trace::TraceContext;
 pub use value::{Data, Ref, SoftRef, Update};

@@ -84,9 +84,14 @@ impl Service {
         if turn::is_of(&route.group) {
             return turn::delete(self, &route).await;
         }
+        let wait = self.waits().for_group(&route.group);
         let (done, deleted) = oneshot::channel();
         let group = Arc::clone(&route.group);
         self.groups().push(self, &group, Job::Delete { route, done, trace: TraceContext::current() });
+        let Ok(_wait) = wait else {
+            tracing::warn!(res.group = %group, "calls would wait for each other, so one of them goes on before its delete");
+            return Ok(());
+        };
         deleted.await.unwrap_or_else(|_| {
             Err(Error::internal("the service stopped before it could delete the resource"))
         })

@@ -59,7 +59,7 @@ pub struct Resource {
     owner: Owner,
     group: Option<String>,
     changes_per_second_max: u32,
-    calls_in_order: bool,
+    calls_side_by_side: bool,
     layers: Layers,
 }
 
@@ -84,7 +84,7 @@ impl Resource {
             owner: Owner::Name(1),
             group: None,
             changes_per_second_max: CHANGES_PER_SECOND_DEFAULT,
-            calls_in_order: false,
+            calls_side_by_side: false,
             layers: Layers::default(),
         }
     }
@@ -134,9 +134,9 @@ impl Resource {
 
     /// A method of the resource; `*` for every method without a handler of its own.
     ///
-    /// Up to where it first waits the handler runs in the task that takes all calls, one after the other; the rest of it has
-    /// a task of its own, beside all others. So computing that takes long, or blocks, belongs into
-    /// `tokio::task::spawn_blocking`.
+    /// The calls of one [group](Resource::group) are served one after the other, those of several side by side (see
+    /// [`Resource::calls_side_by_side`]). Up to where it first waits a handler runs in the task that takes all calls, and the
+    /// rest of it in one of its group. So computing that takes long, or blocks, belongs into `tokio::task::spawn_blocking`.
     #[must_use]
     pub fn call<F, Fut>(mut self, method: impl Into<String>, call: F) -> Self
     where
@@ -196,18 +196,17 @@ impl Resource {
         self
     }
 
-    /// Serves the calls of a group one after the other, in the order in which they came to this replica, and in one queue
-    /// with the group's gets and changes: for state in memory that a call reads and then changes. A
-    /// [`Service::refresh_now`](crate::Service::refresh_now) within such a call is published before anything else of the
-    /// group is done. By default calls run side by side.
+    /// Lets calls run beside each other, and beside the gets and changes of their group: for those whose order is kept by
+    /// what they write to, such as a database that decides who was first.
     ///
-    /// While a call takes its time, the gets of its group wait, and fail after 9 s. Two such calls must not wait for
-    /// each other's groups.
-    ///
-    /// Calls come to any replica, so with several of them only the truth behind all of them can put calls in order.
+    /// By default the calls of a group are served one after the other, in the order in which they came to this replica, and
+    /// in one queue with the group's gets and changes. So a call may read state in memory and then change it, and what a
+    /// [`Service::refresh_now`](crate::Service::refresh_now) within it tells is published before anything else of the group
+    /// is done. While such a call takes its time, the gets of its group wait, and fail after 9 s. Calls come to any replica,
+    /// so with several of them only the truth behind all of them can put calls in order.
     #[must_use]
-    pub fn calls_in_order(mut self) -> Self {
-        self.calls_in_order = true;
+    pub fn calls_side_by_side(mut self) -> Self {
+        self.calls_side_by_side = true;
         self
     }
 
@@ -303,7 +302,7 @@ impl Resource {
             auths: Methods::new(&self.pattern, self.auths, &mut layers, observer)?,
             owner,
             group,
-            calls_in_order: self.calls_in_order,
+            calls_side_by_side: self.calls_side_by_side,
             pace,
             pattern,
         })
@@ -321,7 +320,7 @@ pub(crate) struct Definition {
     pub(crate) auths: Methods<Auth>,
     pub(crate) owner: DefinedOwner,
     pub(crate) group: Option<Pattern>,
-    pub(crate) calls_in_order: bool,
+    pub(crate) calls_side_by_side: bool,
     /// Least time between two changes of one resource.
     pub(crate) pace: Option<Duration>,
 }
@@ -352,14 +351,15 @@ impl Definition {
         matches!(&self.owner, DefinedOwner::Key(template) if template.values(key).is_some())
     }
 
-    /// The queue in which a resource of this name and key is served. Shards of names group nothing that belongs
-    /// together, so there each resource has its own.
-    pub(crate) fn group(&self, name: &Arc<str>, key: Option<&str>) -> Arc<str> {
-        match (&self.group, &self.owner, key) {
-            (Some(template), _, _) => ["group ", &template.fill(&self.pattern, name)].concat().into(),
-            (None, DefinedOwner::Key(_), Some(key)) => ["key ", key].concat().into(),
-            (None, _, _) => Arc::clone(name),
-        }
+    /// The queue that a resource shares with others. Shards of names group nothing that belongs together, so there each
+    /// resource has its own, which is called as it is.
+    pub(crate) fn shared_group(&self, name: &str) -> Option<Arc<str>> {
+        let (what, template) = match (&self.group, &self.owner) {
+            (Some(template), _) => ("group ", template),
+            (None, DefinedOwner::Key(template)) => ("key ", template),
+            (None, _) => return None,
+        };
+        Some([what, &template.fill(&self.pattern, name)].concat().into())
     }
 
     /// What a gateway must ask again when this lease key has a new owner.
@@ -475,7 +475,7 @@ mod tests {
             .expect("valid");
         let name = "tickets.event.evt_1.section.s1";
         assert_eq!(section.key(name).as_deref(), Some("event.evt_1"));
-        let group = |of: &Definition, name: &str| of.group(&name.into(), of.key(name).as_deref());
+        let group = |of: &Definition, name: &str| of.shared_group(name).unwrap_or_else(|| name.into());
         assert_eq!(&*group(&section, name), "key event.evt_1");
         assert_eq!(
             section.reset_pattern("tickets", "event.evt_1").as_deref(),

@@ -4,17 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! statistics {
     ($($(#[$doc:meta])* $field:ident,)*) => {
-        /// Counters since the service started. Each is read with `load`, or all together with [`Statistics::snapshot`].
+        /// What the service has done since it started. Each number is read with [`Statistic::get`], or all together with
+        /// [`Statistics::snapshot`].
         #[derive(Debug, Default)]
         #[non_exhaustive]
         pub struct Statistics {
-            $($(#[$doc])* pub $field: AtomicU64,)*
+            $($(#[$doc])* pub $field: Statistic,)*
         }
 
         impl Statistics {
             /// Every counter with its name, for a metrics exporter.
             pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($field), self.$field.load(Ordering::Relaxed)),)*]
+                vec![$((stringify!($field), self.$field.get()),)*]
             }
         }
     };
@@ -75,6 +76,21 @@ statistics! {
     reconnects,
 }
 
-pub(crate) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+/// A number that only the service changes.
+#[derive(Debug, Default)]
+pub struct Statistic(AtomicU64);
+
+impl Statistic {
+    /// The number of now. What is read one after the other need not fit together, as the service goes on meanwhile.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn count(statistic: &Statistic) {
+    statistic.0.fetch_add(1, Ordering::Relaxed);
 }

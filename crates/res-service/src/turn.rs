@@ -1,7 +1,8 @@
 //! The turn of a group. A call that is served in its group's order may do the group's work itself, where it would
 //! otherwise wait for its own end.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::FutureExt;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
@@ -16,7 +17,8 @@ use crate::worker;
 /// What runs in the turn of a group, one after the other.
 struct Turn {
     group: Arc<str>,
-    one: Arc<Mutex<()>>,
+    /// Made by who first needs it: most calls begin one thing at a time.
+    one: OnceLock<Arc<Mutex<()>>>,
 }
 
 tokio::task_local! {
@@ -25,10 +27,13 @@ tokio::task_local! {
 
 /// Serves a call in the turn of its group.
 pub(crate) fn take(group: &Arc<str>, begin: impl FnOnce() -> Option<Rest>) -> Option<Rest> {
-    let one = Arc::<Mutex<()>>::default();
-    let turn = || Turn { group: Arc::clone(group), one: Arc::clone(&one) };
-    let rest = TURN.sync_scope(turn(), begin)?;
-    Some(TURN.scope(turn(), rest).boxed())
+    let turn = |one| Turn { group: Arc::clone(group), one };
+    let (rest, one) = TURN.sync_scope(turn(OnceLock::new()), || {
+        let rest = begin()?;
+        // What has begun together may hold it already.
+        Some((rest, TURN.with(|turn| turn.one.clone())))
+    })?;
+    Some(TURN.scope(turn(one), rest).boxed())
 }
 
 /// Whether this runs in the turn of a group.
@@ -36,9 +41,59 @@ pub(crate) fn is_of(group: &str) -> bool {
     TURN.try_with(|turn| *turn.group == *group).unwrap_or(false)
 }
 
+/// Which groups' turns wait for which other groups.
+#[derive(Default)]
+pub(crate) struct Waits(SyncMutex<Vec<(Arc<str>, Arc<str>)>>);
+
+/// The turn of a group that waits for another, as long as this is kept.
+pub(crate) struct Wait<'a> {
+    waits: &'a Waits,
+    groups: (Arc<str>, Arc<str>),
+}
+
+/// The other group waits for this one already, by itself or through others.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct InACircle;
+
+impl Waits {
+    /// Notes that whoever runs this waits for a group, if that is in the turn of another.
+    pub(crate) fn for_group(&self, awaited: &Arc<str>) -> Result<Option<Wait<'_>>, InACircle> {
+        TURN.try_with(|turn| self.of(&turn.group, awaited)).map_or(Ok(None), |wait| wait.map(Some))
+    }
+
+    fn of(&self, group: &Arc<str>, awaited: &Arc<str>) -> Result<Wait<'_>, InACircle> {
+        let mut waits = self.lock();
+        let mut reached = BTreeSet::from([awaited]);
+        let mut open = vec![awaited];
+        while let Some(next) = open.pop() {
+            if next == group {
+                return Err(InACircle);
+            }
+            let further = waits.iter().filter(|(from, _)| from == next).map(|(_, to)| to);
+            open.extend(further.filter(|to| reached.insert(to)));
+        }
+        let groups = (Arc::clone(group), Arc::clone(awaited));
+        waits.push(groups.clone());
+        Ok(Wait { waits: self, groups })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Arc<str>, Arc<str>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let mut waits = self.waits.lock();
+        if let Some(index) = waits.iter().position(|groups| *groups == self.groups) {
+            waits.swap_remove(index);
+        }
+    }
+}
+
 /// One at a time, however many of them the call begins together.
 async fn alone() -> Option<OwnedMutexGuard<()>> {
-    let one = TURN.try_with(|turn| Arc::clone(&turn.one)).ok()?;
+    let one = TURN.try_with(|turn| Arc::clone(turn.one.get_or_init(Arc::default))).ok()?;
     Some(one.lock_owned().await)
 }
 
@@ -77,5 +132,28 @@ impl Drop for Whole<'_> {
         if !self.is_done {
             self.service.resets().follow_up(self.service, &self.route.name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_would_wait_in_a_circle_is_told_and_who_would_not_may_wait() {
+        let (waits, [a, b, c]) = (Waits::default(), ["a", "b", "c"].map(Arc::<str>::from));
+        let first = waits.of(&a, &b).ok();
+        let again = waits.of(&a, &b).ok();
+        let second = waits.of(&b, &c).ok();
+        assert!(first.is_some() && again.is_some() && second.is_some());
+        assert_eq!(waits.of(&b, &a).err(), Some(InACircle));
+        assert_eq!(waits.of(&c, &a).err(), Some(InACircle), "through b");
+        drop(first);
+        assert_eq!(waits.of(&c, &a).err(), Some(InACircle), "one of two has ended");
+        drop(again);
+        assert!(waits.of(&c, &a).is_ok());
+        assert!(waits.of(&a, &c).is_ok());
+        drop(second);
+        assert!(waits.lock().is_empty());
     }
 }

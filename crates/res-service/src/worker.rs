@@ -50,13 +50,23 @@ pub(crate) fn begin_work(service: &Service, group: &Arc<str>, job: Job) {
 /// shorter than that of all kinds of work.
 pub(crate) fn serve_at_once(service: &Service, get: IncomingGet) {
     let route = get.route.clone();
-    match catch_unwind(AssertUnwindSafe(|| get::serve(service, get))) {
+    at_once(service, &route.group, || get::serve(service, get));
+}
+
+/// Serves a call that has been given the turn of its group, and does what comes meanwhile.
+pub(crate) fn call_at_once(service: &Service, group: &Arc<str>, begin: impl FnOnce() -> Option<Rest>) {
+    at_once(service, group, || turn::take(group, begin));
+}
+
+#[inline]
+fn at_once(service: &Service, group: &Arc<str>, begin: impl FnOnce() -> Option<Rest>) {
+    match catch_unwind(AssertUnwindSafe(begin)) {
         Ok(None) => {}
-        Ok(Some(rest)) => return wait(service, &route.group, rest),
-        Err(_) => note_panic(service, &route.group),
+        Ok(Some(rest)) => return wait(service, group, rest),
+        Err(_) => note_panic(service, group),
     }
-    if let Some(job) = service.groups().next(&route.group) {
-        begin_work(service, &route.group, job);
+    if let Some(job) = service.groups().next(group) {
+        begin_work(service, group, job);
     }
 }
 

@@ -42,6 +42,32 @@ async fn replicas_share_evenly_and_one_that_stops_hands_everything_over_at_once(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_third_replica_gets_a_part_of_what_two_share_evenly() {
+    let place = Place::open().await;
+    let lease = || PostgresLease::new(place.pool.clone());
+    let replicas = [("one", lease()), ("two", lease()), ("three", lease())];
+    let mut moved = Vec::new();
+    for (round, replicas) in [&replicas[..1], &replicas[..2], &replicas[..2], &replicas, &replicas, &replicas]
+        .into_iter()
+        .enumerate()
+    {
+        for (name, lease) in replicas {
+            lease.round(name, &keys()).await.unwrap();
+            let surplus = lease.surrender(name).await.unwrap();
+            moved.extend(surplus.iter().map(|key| (round, *name, key.clone())));
+            if !surplus.is_empty() {
+                lease.release(name, &surplus).await.unwrap();
+            }
+        }
+    }
+    let holdings = replicas[0].1.round("one", &keys()).await.unwrap();
+    let mut held = ["one", "two", "three"].map(|name| held_by(name, &holdings).len());
+    held.sort_unstable();
+    assert_eq!(held, [1, 1, 2], "{moved:?}");
+    assert_eq!(moved.len(), 3, "nothing goes to and fro: {moved:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_whose_round_was_given_up_is_not_used_again() {
     let place = Place::open().await;
     let pool = postgres::pool_of(&place.world.postgres_url("test"), 2, "lease", "").unwrap();

@@ -20,7 +20,7 @@ impl Route {
     pub(crate) fn new(definition: Arc<Definition>, name: &str) -> Self {
         let name: Arc<str> = name.into();
         let key = definition.key(&name);
-        let group = definition.group(&name, key.as_deref());
+        let group = definition.shared_group(&name).unwrap_or_else(|| Arc::clone(&name));
         Self(Arc::new(RouteParts { definition, name, key, group }))
     }
 }

@@ -164,14 +164,28 @@ impl Table {
         self.keys.iter().filter(move |(_, (holder, _))| holder == replica).map(|(key, _)| key)
     }
 
-    /// An even part of `keys`; one more for as many replicas as are needed so that nothing is left.
     fn share(&self, replica: &str, keys: usize) -> usize {
-        let replicas = self.replicas.len() + usize::from(!self.replicas.contains_key(replica));
-        let (part, left) = (keys / replicas, keys % replicas);
         let others = self.replicas.keys().filter(|other| *other != replica);
-        let with_more = others.filter(|other| self.held_by(other).count() > part).count();
-        part + usize::from(with_more < left)
+        fair_share(keys, &others.map(|other| self.held_by(other).count()).collect::<Vec<_>>())
     }
+}
+
+/// How many of `keys` one replica should hold when the others hold so many each: an even part, and one more for as many
+/// replicas as are needed so that nothing is left. For a [`Lease`](crate::Lease) of one's own; those of this crate share
+/// by it too.
+///
+/// ```
+/// // Five keys, and another replica that has three of them: two are left for this one.
+/// assert_eq!(res_service::fair_share(5, &[3]), 2);
+/// // If the other has none yet, this one has the first choice.
+/// assert_eq!(res_service::fair_share(5, &[0]), 3);
+/// ```
+#[must_use]
+pub fn fair_share(keys: usize, held_by_others: &[usize]) -> usize {
+    let replicas = held_by_others.len() + 1;
+    let (part, left) = (keys / replicas, keys % replicas);
+    let with_more = held_by_others.iter().filter(|held| **held > part).count();
+    part + usize::from(with_more < left)
 }
 
 #[cfg(test)]

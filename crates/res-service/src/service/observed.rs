@@ -2,22 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+
+use crate::statistics::Statistic;
 
 use super::Service;
 
 impl Service {
     /// How many requests the service has begun with.
     pub(crate) fn requests_taken(&self) -> u64 {
-        let numbers = self.statistics();
-        let counters = [
-            &numbers.get_requests,
-            &numbers.call_requests,
-            &numbers.auth_requests,
-            &numbers.access_requests,
-            &numbers.query_requests,
+        let statistics = self.statistics();
+        let requests = [
+            &statistics.get_requests,
+            &statistics.call_requests,
+            &statistics.auth_requests,
+            &statistics.access_requests,
+            &statistics.query_requests,
         ];
-        counters.into_iter().map(|counter| counter.load(Ordering::Acquire)).sum()
+        requests.into_iter().map(Statistic::get).sum()
     }
 
     /// What keeps the service from being idle; `None` if all it was asked for is done.

@@ -208,7 +208,7 @@ impl History {
     }
 
     fn resets(&self) -> u64 {
-        let of = |replica: &Replica| replica.service.statistics().resets_published.load(Ordering::Relaxed);
+        let of = |replica: &Replica| replica.service.statistics().resets_published.get();
         self.replicas.iter().map(of).sum()
     }
 

@@ -69,6 +69,8 @@ pub(crate) fn resources() -> Vec<Resource> {
     let answers =
         Resource::model("answers", |_: Get| async { Model::from_serialize(&json!({"kind": "answers"})) })
             .access(|_| async { Ok(Grant::all()) })
+            // Some are slow on purpose.
+            .calls_side_by_side()
             .call("echo", |call: Call| async move { seen(&call) })
             .call("put", |call: Call| async move { seen(&call) })
             .call("patch", |call: Call| async move { seen(&call) })

@@ -73,7 +73,8 @@ pub(crate) fn resources(truth: &Truth) -> Vec<Resource> {
     });
     let open = |truth: &Truth, resource: Resource| {
         let counted = truth.clone();
-        announcing(resource, truth).access(move |access| {
+        // Refreshes that wait together are one.
+        announcing(resource, truth).calls_side_by_side().access(move |access| {
             counted.note(&format!("access {}", access.name()), json!(access.query()));
             async { Ok(Grant::all()) }
         })

@@ -257,7 +257,8 @@ async fn what_a_call_deletes_carries_its_trace_in_its_turn_and_out_of_it() {
             },
         )
     };
-    let builder = Builder::new("test").resource(thing("free")).resource(thing("ordered").calls_in_order());
+    let builder =
+        Builder::new("test").resource(thing("free").calls_side_by_side()).resource(thing("ordered"));
     let service = builder.start(world.connect().await).await.unwrap();
     let mut events = listen(&world, "event.>").await;
     for name in ["free", "ordered"] {

@@ -53,7 +53,7 @@ pub(crate) async fn start(world: &World, resource: Resource) -> Service {
 pub(crate) async fn start_with(world: &World, builder: Builder) -> Service {
     let service =
         builder.request_timeout(Duration::from_secs(60)).start(world.connect().await).await.unwrap();
-    let resets = || service.statistics().resets_published.load(Ordering::Relaxed);
+    let resets = || service.statistics().resets_published.get();
     eventually("the reset of the start is out", resets, |resets| *resets == 1).await;
     service.barrier().await.unwrap();
     service
@@ -218,7 +218,7 @@ async fn d11_changes_go_out_at_once_when_idle_and_then_at_their_pace_with_the_la
     }
     let seconds = started.elapsed().as_secs_f64();
     assert!(published.len() as f64 <= seconds + 1.0, "{} changes in {seconds} s", published.len());
-    assert!(service.statistics().refreshes_conflated.load(Ordering::Relaxed) > 200);
+    assert!(service.statistics().refreshes_conflated.get() > 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

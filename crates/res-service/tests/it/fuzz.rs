@@ -199,7 +199,7 @@ async fn whatever_is_asked_is_answered_once_and_the_service_lives_on() {
         *answers.entry(number).or_default() += 1;
     }
     assert!(answers.values().all(|answers| *answers == 1));
-    assert_eq!(service.statistics().handler_panics.load(Ordering::Relaxed), 0);
+    assert_eq!(service.statistics().handler_panics.get(), 0);
     // A refresh has gateways ask for the state of each query.
     let is_change = |subject: &str| subject.starts_with("event.") && subject != "event.test.list.query";
     assert!(wire.is_silent(is_change).await, "nothing has changed");
@@ -248,5 +248,5 @@ async fn t10_a_refusal_that_is_too_large_is_shortened_and_not_silence() {
     assert!(error.message().len() < 1_000 && error.message().contains(" … "), "{}", error.message().len());
     let error = session.call("test.x", "large", &()).await.error();
     assert_eq!(error, res_service::Error::INTERNAL_ERROR);
-    assert_eq!(session.service().statistics().error_replies.load(Ordering::Relaxed), 2);
+    assert_eq!(session.service().statistics().error_replies.get(), 2);
 }

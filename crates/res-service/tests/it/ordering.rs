@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use res_service::{Builder, Call, Error, Get, Model, Reply, Resource};
 use serde_json::{Value, json};
+use tokio::sync::{Barrier, Notify};
 
 use crate::world::{PATIENCE, World, round_trip};
 
@@ -107,7 +108,7 @@ async fn t12_e01_a_thousand_calls_gets_and_refreshes_of_one_resource_stay_in_ord
             _ => {}
         }
     }
-    assert_eq!(service.statistics().internal_error_replies.load(Ordering::SeqCst), 0);
+    assert_eq!(service.statistics().internal_error_replies.get(), 0);
 }
 
 fn seq(message: &Message, at: &str) -> Option<u64> {
@@ -124,7 +125,6 @@ fn register(values: &Arc<Mutex<Vec<u64>>>, overtaken: &Arc<AtomicBool>) -> Resou
     })
     .group("register")
     .changes_per_second_max(0)
-    .calls_in_order()
     .call("append", move |call: Call| {
         let (values, overtaken) = (Arc::clone(&write), Arc::clone(&overtaken));
         async move {
@@ -155,7 +155,7 @@ fn register(values: &Arc<Mutex<Vec<u64>>>, overtaken: &Arc<AtomicBool>) -> Resou
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_in_order_never_overtake_and_each_change_comes_before_its_answer() {
+async fn calls_of_a_group_never_overtake_and_each_change_comes_before_its_answer() {
     let world = World::new().await;
     let (values, overtaken) = (Arc::default(), Arc::default());
     let builder = Builder::new("test").handler_time_max(Duration::from_millis(300));
@@ -226,7 +226,7 @@ async fn refreshes_that_a_call_begins_together_in_its_turn_are_done_one_after_th
             both.0.and(both.1).map(|()| Reply::null())
         }
     };
-    let resource = Resource::model("m", get).changes_per_second_max(0).calls_in_order();
+    let resource = Resource::model("m", get).changes_per_second_max(0);
     let builder = Builder::new("test").resource(resource.call("twice", call));
     let service = builder.start(world.connect().await).await.unwrap();
     assert_eq!(world.ask("get.test.m", "{}").await["result"]["model"]["seq"], 0);
@@ -239,5 +239,92 @@ async fn refreshes_that_a_call_begins_together_in_its_turn_are_done_one_after_th
             tokio::time::timeout(PATIENCE, changes.next()).await.expect("both are announced").unwrap();
         assert_eq!(self::seq(&change, "/values/seq"), Some(seq), "{change:?}");
     }
+    service.stop(PATIENCE).await.unwrap();
+}
+
+/// A model with a call that ends when so many handlers have met, and then does what is to be done.
+fn meeting<F, Fut>(name: &str, met: &Arc<Barrier>, then: F) -> Resource
+where
+    F: Fn(Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let (met, reads, then) = (Arc::clone(met), Arc::new(AtomicU64::new(0)), Arc::new(then));
+    let get = move |_: Get| {
+        let read = reads.fetch_add(1, Ordering::SeqCst);
+        async move { Model::from_serialize(&json!({ "read": read })) }
+    };
+    Resource::model(name, get).call("meet", move |call: Call| {
+        let (met, then) = (Arc::clone(&met), Arc::clone(&then));
+        async move {
+            met.wait().await;
+            then(call).await?;
+            Ok(Reply::null())
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_run_side_by_side_and_calls_of_one_where_it_says_so() {
+    let world = World::new().await;
+    let met = Arc::new(Barrier::new(4));
+    let nothing = |_: Call| async { Ok(()) };
+    let begun = Arc::new(Notify::new());
+    let begins = Arc::clone(&begun);
+    let noticed = meeting("c", &met, nothing).calls_side_by_side().around(move |call: Call, next| {
+        begins.notify_one();
+        next.run(call)
+    });
+    let builder = Builder::new("test")
+        .resource(meeting("a", &met, nothing))
+        .resource(meeting("b", &met, nothing))
+        .resource(noticed);
+    let service = builder.start(world.connect().await).await.unwrap();
+    let ask = |subject| world.ask(subject, "{}");
+    let one_of_c_waits = async {
+        let then_others = async {
+            begun.notified().await;
+            let get = ask("get.test.c").await;
+            assert_eq!(get["result"]["model"]["read"], 0, "a get does not wait for it");
+            ask("call.test.c.meet").await
+        };
+        tokio::join!(ask("call.test.c.meet"), then_others)
+    };
+    let answers = tokio::join!(ask("call.test.a.meet"), ask("call.test.b.meet"), one_of_c_waits);
+    let null = json!({"result": null});
+    assert_eq!(answers, (null.clone(), null.clone(), (null.clone(), null)));
+    service.stop(PATIENCE).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_calls_that_would_wait_for_each_other_go_on_and_their_changes_follow() {
+    let world = World::new().await;
+    let met = Arc::new(Barrier::new(2));
+    let refresh =
+        |other: &'static str| move |call: Call| async move { call.service().refresh_now(other).await };
+    let delete = |other: &'static str| move |call: Call| async move { call.service().delete(other).await };
+    let builder = Builder::new("test")
+        .resource(meeting("a", &met, refresh("test.b")))
+        .resource(meeting("b", &met, refresh("test.a")))
+        .resource(meeting("c", &met, delete("test.d")))
+        .resource(meeting("d", &met, delete("test.c")));
+    let service = builder.start(world.connect().await).await.unwrap();
+    for name in ["a", "b", "c", "d"] {
+        world.ask(&format!("get.test.{name}"), "{}").await;
+    }
+    let mut changes = world.listen().await;
+    for (one, other) in [("a", "b"), ("c", "d")] {
+        let calls = [one, other].map(|name| format!("call.test.{name}.meet"));
+        let answers = tokio::join!(world.ask(&calls[0], "{}"), world.ask(&calls[1], "{}"));
+        assert_eq!(answers, (json!({"result": null}), json!({"result": null})));
+    }
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        told.push(changes.next_where(|subject| subject.starts_with("event.")).await.0);
+    }
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        ["event.test.a.change", "event.test.b.change", "event.test.c.delete", "event.test.d.delete"]
+    );
     service.stop(PATIENCE).await.unwrap();
 }

@@ -19,11 +19,13 @@ pub(crate) const TIME_TO_LIVE: Duration = Duration::from_millis(600);
 struct Breakable {
     lease: MemoryLease,
     broken: Arc<AtomicBool>,
+    /// How often a replica has said that it is no help.
+    empty_releases: Arc<AtomicU32>,
 }
 
 impl Breakable {
     fn new(lease: &MemoryLease) -> Self {
-        Self { lease: lease.clone(), broken: Arc::default() }
+        Self { lease: lease.clone(), broken: Arc::default(), empty_releases: Arc::default() }
     }
 }
 
@@ -36,6 +38,7 @@ impl Lease for Breakable {
     }
 
     async fn release(&self, replica: &str, keys: &[String]) -> Result<(), BoxError> {
+        self.empty_releases.fetch_add(u32::from(keys.is_empty()), Ordering::SeqCst);
         self.lease.release(replica, keys).await
     }
 
@@ -91,10 +94,9 @@ async fn t13_d02_a_get_at_any_replica_is_answered_by_the_owner_alone() {
     for _ in 0..60 {
         assert_eq!(by(&world.ask("get.test.event.1.section.s", "").await), "a");
     }
-    let forwarded =
-        [&second, &third].map(|service| service.statistics().forwards_sent.load(Ordering::SeqCst));
+    let forwarded = [&second, &third].map(|service| service.statistics().forwards_sent.get());
     assert!(forwarded.iter().all(|count| *count > 0), "the queue group gave gets to all: {forwarded:?}");
-    assert_eq!(first.statistics().forwards_taken.load(Ordering::SeqCst), forwarded.iter().sum::<u64>());
+    assert_eq!(first.statistics().forwards_taken.get(), forwarded.iter().sum::<u64>());
     assert!(second.owns("event.1").is_none() && third.owns("event.1").is_none());
 }
 
@@ -215,7 +217,7 @@ async fn a_late_owner_demotes_itself_before_it_publishes_anything() {
     assert_eq!(answer, ("reply.late".to_owned(), r#"{"result":{"model":{"by":"b","seq":2}}}"#.to_owned()));
     refreshing.await.unwrap().unwrap();
     eventually("the loss was told", || lost.load(Ordering::SeqCst), |lost| *lost == 1).await;
-    assert_eq!(first.statistics().changes_published.load(Ordering::SeqCst), 0);
+    assert_eq!(first.statistics().changes_published.get(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -250,13 +252,13 @@ async fn d16_an_owner_whose_connection_was_away_resets_what_it_owns() {
     let builder = replica("a", &truth).lease(lease).request_timeout(Duration::from_secs(60));
     let service = builder.start(client.clone()).await.unwrap();
     service.own_keys(["event.1"]).unwrap();
-    let resets = || service.statistics().resets_published.load(Ordering::SeqCst);
+    let resets = || service.statistics().resets_published.get();
     eventually("the reset of the acquisition is out", resets, |resets| *resets == 1).await;
     let mut wire = world.listen().await;
     client.force_reconnect().await.unwrap();
     let reset = wire.next_where(|subject| subject == "system.reset").await;
     assert_eq!(reset.1, r#"{"resources":["test.event.1.section.*"]}"#);
-    assert_eq!(service.statistics().reconnects.load(Ordering::SeqCst), 1);
+    assert_eq!(service.statistics().reconnects.get(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -346,6 +348,21 @@ async fn a_key_that_cannot_be_prepared_is_left_to_another_replica() {
     owner_is(&second, "event.1").await;
     assert!(tries.load(Ordering::SeqCst) >= 5);
     assert_eq!(by(&world.ask("get.test.event.1.section.s", "").await), "b");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_could_not_prepare_a_key_and_holds_no_other_takes_itself_out_of_the_shares() {
+    let world = World::new().await;
+    let (lease, truth) = (MemoryLease::new(Duration::from_secs(2)), Truth::default());
+    let first = start(&world, replica("a", &truth).lease(lease.clone()), &["event.1"]).await;
+    owner_is(&first, "event.1").await;
+    let of_second = Breakable::new(&lease);
+    let broken = replica("b", &truth)
+        .lease(of_second.clone())
+        .on_acquired(|_| async { Err("the database cannot be read".into()) });
+    let _second = start(&world, broken, &["event.1", "event.2"]).await;
+    let said = || of_second.empty_releases.load(Ordering::SeqCst);
+    eventually("it says that it is no help", said, |said| *said > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

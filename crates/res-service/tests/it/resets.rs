@@ -1,6 +1,5 @@
 //! What makes gateways ask again, and what does not.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use res_service::{Builder, Error, Get, Model, Resource};
@@ -63,7 +62,7 @@ async fn d09_a_failing_database_never_deletes_and_is_retried_then_reset() {
     service.refresh("test.m").await.unwrap();
     let (subject, payload) = wire.next_where(|s| s == "system.reset" || is_change(s)).await;
     assert_eq!((subject.as_str(), payload.as_str()), ("system.reset", r#"{"resources":["test.m"]}"#));
-    assert_eq!(service.statistics().refresh_failures.load(Ordering::Relaxed), 6);
+    assert_eq!(service.statistics().refresh_failures.get(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,7 +216,7 @@ async fn too_many_remembered_resources_are_given_up_by_a_reset_of_each() {
     world.ask("get.test.m.4", "").await;
     let (_, payload) = wire.next_where(|subject| subject == "system.reset").await;
     assert_eq!(payload, r#"{"resources":["test.m.1"]}"#, "the one that was asked for longest ago by now");
-    assert_eq!(service.statistics().remembered.load(Ordering::Relaxed), 2);
+    assert_eq!(service.statistics().remembered.get(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,17 +242,13 @@ async fn the_connection_coming_back_makes_gateways_ask_again() {
         .await
         .unwrap();
     let mut wire = world.listen().await;
-    eventually(
-        "the reset of the start is out",
-        || service.statistics().resets_published.load(Ordering::Relaxed),
-        |n| *n == 1,
-    )
-    .await;
+    eventually("the reset of the start is out", || service.statistics().resets_published.get(), |n| *n == 1)
+        .await;
     client.force_reconnect().await.unwrap();
     loop {
         let (_, payload) = wire.next_where(|subject| subject == "system.reset").await;
         assert_eq!(payload, r#"{"resources":["test","test.>"]}"#);
-        if service.statistics().reconnects.load(Ordering::Relaxed) == 1 {
+        if service.statistics().reconnects.get() == 1 {
             break;
         }
     }

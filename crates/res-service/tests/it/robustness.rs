@@ -35,7 +35,7 @@ async fn r11_a_panicking_handler_is_answered_for_and_the_service_lives_on() {
     assert_eq!(world.ask("get.test.m", "").await, internal);
     assert_eq!(world.ask("get.test.m", "").await, internal, "the group goes on after a panic");
     assert_eq!(world.ask("call.test.x.do", "").await, json!({"result": null}));
-    assert_eq!(service.statistics().handler_panics.load(Ordering::Relaxed), 3);
+    assert_eq!(service.statistics().handler_panics.get(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +102,7 @@ async fn r14_a_handler_may_ask_for_time_by_hand_whatever_it_handles() {
                 // Who keeps the request longer than it lasts speaks for nobody.
                 let answered = auth.service().clone();
                 tokio::spawn(async move {
-                    let in_work = || answered.statistics().auth_requests.load(Ordering::Relaxed);
+                    let in_work = || answered.statistics().auth_requests.get();
                     eventually("the next request", in_work, |requests| *requests == 2).await;
                     auth.extend_timeout(Duration::from_secs(7));
                 });
@@ -175,7 +175,7 @@ async fn a_handler_that_never_ends_is_dropped_and_answered_for() {
         .unwrap();
     assert_eq!(world.ask("call.test.x.do", "").await["error"]["code"], "system.internalError");
     assert!(dropped.load(Ordering::SeqCst));
-    assert_eq!(service.statistics().handler_timeouts.load(Ordering::Relaxed), 1);
+    assert_eq!(service.statistics().handler_timeouts.get(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -253,12 +253,8 @@ async fn a_full_service_refuses_at_once_with_its_own_error() {
         .unwrap();
     let held = [world.answers("call.test.x.do", ""), world.answers("call.test.x.do", "")];
     let refused = async {
-        eventually(
-            "two calls are in work",
-            || service.statistics().call_requests.load(Ordering::Relaxed),
-            |calls| *calls == 2,
-        )
-        .await;
+        eventually("two calls are in work", || service.statistics().call_requests.get(), |calls| *calls == 2)
+            .await;
         let refused = world.ask("call.test.x.do", "").await;
         gate.add_permits(3);
         refused
@@ -267,7 +263,7 @@ async fn a_full_service_refuses_at_once_with_its_own_error() {
     assert_eq!(refused, json!({"error": {"code": "test.busy", "message": "Come back later"}}));
     assert!(held.iter().all(|answers| answers.last().unwrap().as_ref() == b"{\"result\":null}"));
     assert_eq!(world.ask("call.test.x.do", "").await, json!({"result": null}), "there is room again");
-    assert_eq!(service.statistics().busy_replies.load(Ordering::Relaxed), 1);
+    assert_eq!(service.statistics().busy_replies.get(), 1);
 }
 
 /// A gateway takes any error for a denial, and ends the subscription.
@@ -292,7 +288,7 @@ async fn as_many_questions_about_access_as_can_be_in_work_wait_for_their_turn() 
     let asked =
         (0..8).map(|number| async move { world.answers(&format!("access.test.x.{number}"), "{}").await });
     let decided = async {
-        let taken = || service.statistics().access_requests.load(Ordering::Relaxed);
+        let taken = || service.statistics().access_requests.get();
         eventually("four are in work and four wait", taken, |taken| *taken == 8).await;
         let refused = world.ask("access.test.x.more", "{}").await;
         gate.add_permits(9);
@@ -304,7 +300,7 @@ async fn as_many_questions_about_access_as_can_be_in_work_wait_for_their_turn() 
         assert_eq!(answer.last().unwrap().as_ref(), br#"{"result":{"get":true}}"#);
     }
     assert_eq!(world.ask("access.test.x.again", "{}").await, json!({"result": {"get": true}}));
-    assert_eq!(service.statistics().busy_replies.load(Ordering::Relaxed), 1);
+    assert_eq!(service.statistics().busy_replies.get(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -323,7 +319,7 @@ async fn r14_who_waits_behind_a_rule_that_hangs_is_told_so_and_has_its_turn_afte
     let builder = Builder::new("test").queue_capacity(1).handler_time_max(Duration::from_secs(3));
     let service = builder.resource(guarded).start(world.connect().await).await.unwrap();
     let (hanging, waiting) = tokio::join!(world.answers("access.test.x", "{}"), async {
-        let taken = || service.statistics().access_requests.load(Ordering::Relaxed);
+        let taken = || service.statistics().access_requests.get();
         eventually("the first hangs", taken, |taken| *taken == 1).await;
         world.answers("access.test.x", "{}").await
     });
@@ -356,12 +352,7 @@ async fn d8_a_get_refused_for_want_of_room_is_asked_for_again() {
     let mut wire = world.listen().await;
     let held = world.answers("get.test.slow", "");
     let refused = async {
-        eventually(
-            "a get is in work",
-            || service.statistics().get_requests.load(Ordering::Relaxed),
-            |gets| *gets == 1,
-        )
-        .await;
+        eventually("a get is in work", || service.statistics().get_requests.get(), |gets| *gets == 1).await;
         let refused = world.ask("get.test.quick", "").await;
         gate.add_permits(1);
         refused
@@ -391,18 +382,15 @@ async fn d10_a_stopping_service_finishes_what_it_has_taken_and_takes_no_more() {
                     Reply::result("done")
                 }
             })
+            .calls_side_by_side()
             .call("ping", |_| async { Ok(Reply::null()) }),
         )
         .start(world.connect().await)
         .await
         .unwrap();
     let stop = async {
-        eventually(
-            "the call is in work",
-            || service.statistics().call_requests.load(Ordering::Relaxed),
-            |calls| *calls == 1,
-        )
-        .await;
+        eventually("the call is in work", || service.statistics().call_requests.get(), |calls| *calls == 1)
+            .await;
         let stopping = tokio::spawn({
             let service = service.clone();
             async move { service.stop(Duration::from_secs(10)).await }
@@ -427,12 +415,7 @@ async fn a_stop_that_cannot_finish_says_so_by_its_deadline() {
         .await
         .unwrap();
     world.client.publish_with_reply("call.test.x.do", "nobody", "".into()).await.unwrap();
-    eventually(
-        "the call is in work",
-        || service.statistics().call_requests.load(Ordering::Relaxed),
-        |calls| *calls == 1,
-    )
-    .await;
+    eventually("the call is in work", || service.statistics().call_requests.get(), |calls| *calls == 1).await;
     let error = service.stop(Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(error.code(), "system.internalError");
     service.stop(Duration::from_millis(300)).await.expect("stopping twice is stopping once");

@@ -311,13 +311,8 @@ async fn without_failures_every_gateway_is_right_with_no_reset_to_help() {
         let history = History::new(seed, 6, false).await;
         history.owned().await;
         // The resets that go with the acquisitions are not what is to be proved here: wait until they are over.
-        let resets = || {
-            history
-                .replicas
-                .iter()
-                .map(|r| r.service.statistics().resets_published.load(Ordering::SeqCst))
-                .sum::<u64>()
-        };
+        let resets =
+            || history.replicas.iter().map(|r| r.service.statistics().resets_published.get()).sum::<u64>();
         tokio::time::sleep(REQUEST_TIMEOUT + Duration::from_millis(1500)).await;
         let before = resets();
         for step in 0..STEPS {

@@ -64,7 +64,7 @@ async fn a_stop_that_nobody_waits_for_any_more_still_ends_the_service() {
     let first = start(&world, "first", &lease).await;
     eventually("the first owns", || first.owns(KEY), Option::is_some).await;
     world.client.publish_with_reply("call.test.event.1.hang", "nobody", "".into()).await.unwrap();
-    let calls = || first.statistics().call_requests.load(Ordering::Relaxed);
+    let calls = || first.statistics().call_requests.get();
     eventually("the call is in work", calls, |calls| *calls == 1).await;
     let second = start(&world, "second", &lease).await;
 
@@ -80,7 +80,7 @@ async fn a_stop_that_nobody_waits_for_any_more_still_ends_the_service() {
 async fn start_calls(world: &World, replica: &str, gate: &Arc<Semaphore>) -> Service {
     let gate = Arc::clone(gate);
     let ping = |call: Call| async move { Reply::result(call.service().replica()) };
-    let resource = Resource::new("x").call("ping", ping).call("hang", move |_: Call| {
+    let resource = Resource::new("x").calls_side_by_side().call("ping", ping).call("hang", move |_: Call| {
         let gate = Arc::clone(&gate);
         async move {
             gate.acquire().await.map_err(Error::internal)?.forget();
@@ -100,11 +100,11 @@ async fn a_service_that_was_reconnected_leaves_its_requests_to_others_when_it_st
         world.ask("call.test.x.ping", "").await;
     }
     first.client().force_reconnect().await.unwrap();
-    let reconnects = || first.statistics().reconnects.load(Ordering::Relaxed);
+    let reconnects = || first.statistics().reconnects.get();
     eventually("it noticed", reconnects, |reconnects| *reconnects == 1).await;
     first.barrier().await.unwrap();
     world.client.publish_with_reply("call.test.x.hang", "nobody", "".into()).await.unwrap();
-    let calls = || first.statistics().call_requests.load(Ordering::Relaxed);
+    let calls = || first.statistics().call_requests.get();
     eventually("the call is in work", calls, |calls| *calls == 2_001).await;
     let second = start_calls(&world, "second", &gate).await;
     let stopping = tokio::spawn({
@@ -158,7 +158,7 @@ async fn who_stops_a_service_that_is_stopping_waits_for_the_same_end() {
     let gate = Arc::new(Semaphore::new(0));
     let service = start_calls(&world, "first", &gate).await;
     world.client.publish_with_reply("call.test.x.hang", "nobody", "".into()).await.unwrap();
-    let calls = || service.statistics().call_requests.load(Ordering::Relaxed);
+    let calls = || service.statistics().call_requests.get();
     eventually("the call is in work", calls, |calls| *calls == 1).await;
     let first = tokio::spawn({
         let service = service.clone();
@@ -201,7 +201,7 @@ async fn the_owner_of_what_is_asked_for_all_the_time_hands_over_when_it_stops() 
         }
     }));
     let hand_over = async {
-        let forwarded = || second.statistics().forwards_sent.load(Ordering::Relaxed);
+        let forwarded = || second.statistics().forwards_sent.get();
         eventually("the second hands gets on", forwarded, |forwarded| *forwarded > 50).await;
         let outcome = first.stop(PATIENCE).await;
         eventually("the second owns", || second.owns(KEY), Option::is_some).await;

@@ -130,7 +130,7 @@ async fn the_resets_of_the_start_are_passed_over() {
     let session = Session::start(everything().request_timeout(Duration::ZERO)).await;
     session.transcript("< system.reset {\"resources\":[\"test\",\"test.>\"]}").await;
     // The second comes after a second; the log has it, and no line is needed.
-    let resets = || session.service().statistics().resets_published.load(Ordering::Relaxed);
+    let resets = || session.service().statistics().resets_published.get();
     crate::world::eventually("the second reset is out", resets, |resets| *resets == 2).await;
     session.transcript("> get.test.counter\n< {\"result\":{\"model\":{\"count\":0}}}").await;
 }
@@ -162,6 +162,7 @@ async fn several_requests_at_a_time_have_numbers_and_pre_responses_may_be_asked_
     let go = Arc::new(Notify::new());
     let goes = Arc::clone(&go);
     let slow = Resource::new("slow")
+        .calls_side_by_side()
         .call("wait", move |_: Call| {
             let goes = Arc::clone(&goes);
             async move {
@@ -185,7 +186,7 @@ async fn several_requests_at_a_time_have_numbers_and_pre_responses_may_be_asked_
             "#,
         )
         .await;
-    let pre_responses = || session.service().statistics().pre_responses.load(Ordering::Relaxed);
+    let pre_responses = || session.service().statistics().pre_responses.get();
     let go_after = async |count: u64| {
         crate::world::eventually("the pre-response is out", pre_responses, |sent| *sent == count).await;
         session.call("test.slow", "go", &()).await.result::<()>();

@@ -39,6 +39,8 @@ pub(super) fn resource(checkout: &Checkout) -> Resource {
             let token: Option<Token> = request.token()?;
             Ok(if token.is_some() { Grant::none().call(["new"]) } else { Grant::none() })
         })
+        // The database says who was first.
+        .calls_side_by_side()
         .call("new", move |call: Call| {
             let checkout = checkout.clone();
             async move { new(&checkout, &call).await }

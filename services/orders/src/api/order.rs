@@ -51,6 +51,8 @@ pub(super) fn resource(checkout: &Checkout) -> Resource {
         let checkout = judging.clone();
         async move { access(&checkout, &request).await }
     })
+    // The database says who was first.
+    .calls_side_by_side()
     .call("cancel", move |call: Call| {
         let checkout = cancelling.clone();
         async move {

@@ -100,6 +100,8 @@ fn event(context: &Context) -> Resource {
     })
     .owned_by(OWNER)
     .access(access)
+    // The database says who was first.
+    .calls_side_by_side()
     .call("hold", move |call: Call| {
         let context = calling.clone();
         async move { hold(&context, &call).await }

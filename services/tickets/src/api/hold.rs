@@ -59,6 +59,8 @@ pub(super) fn resource(context: &Context) -> Resource {
         let context = judging.clone();
         async move { access(&context, &request).await }
     })
+    // The database says who was first.
+    .calls_side_by_side()
     .call("release", move |call: Call| {
         let context = releasing.clone();
         async move { release(&context, &call).await }
