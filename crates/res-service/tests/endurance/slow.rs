@@ -49,7 +49,9 @@ async fn a_slow_handler_is_waited_for_and_one_that_hangs_fails_while_others_are_
     let [slow, quick] = [(); 2].map(|()| Client::start(gateway.address(), Vec::new()));
 
     let (slow_name, too_slow_name) = (format!("endurance.slow.{SLOW}"), format!("endurance.slow.{TOO_SLOW}"));
-    let (slow_call, too_slow_call) = (format!("{slow_name}.wait"), format!("{too_slow_name}.wait"));
+    // Of other resources: a call waits for the gets of its own.
+    let call_of = |milliseconds: u64| format!("endurance.slow.{}.wait", milliseconds + 1);
+    let (slow_call, too_slow_call) = (call_of(SLOW), call_of(TOO_SLOW));
     let done = std::sync::atomic::AtomicBool::new(false);
     let slow_ones = async {
         let all = tokio::join!(
@@ -72,7 +74,7 @@ async fn a_slow_handler_is_waited_for_and_one_that_hangs_fails_while_others_are_
     );
 
     assert_eq!(get.0, Ok(json!({"took": SLOW})));
-    assert_eq!(call.0, Ok(json!(SLOW)));
+    assert_eq!(call.0, Ok(json!(SLOW + 1)));
     for (outcome, took) in [&too_slow_get, &too_slow_call] {
         let internal =
             matches!(outcome, Err(Failure::Refused { code, .. }) if code == "system.internalError");
