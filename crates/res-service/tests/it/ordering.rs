@@ -218,11 +218,15 @@ async fn refreshes_that_a_call_begins_together_in_its_turn_are_done_one_after_th
     let call = move |call: Call| {
         let truth = Arc::clone(&truth);
         async move {
-            let write = async |seq| {
+            let pause: u64 = call.params()?;
+            let write = async |seq, pause| {
+                if pause > 0 {
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
                 truth.store(seq, Ordering::SeqCst);
                 call.service().refresh_now(call.name()).await
             };
-            let both = tokio::join!(write(1), write(2));
+            let both = tokio::join!(write(1, 0), write(2, pause));
             both.0.and(both.1).map(|()| Reply::null())
         }
     };
@@ -233,11 +237,14 @@ async fn refreshes_that_a_call_begins_together_in_its_turn_are_done_one_after_th
     let gateway = world.connect().await;
     let mut changes = gateway.subscribe("event.test.m.change").await.unwrap();
     round_trip(&gateway).await;
-    assert_eq!(world.ask("call.test.m.twice", "{}").await, json!({"result": null}));
-    for seq in [1, 2] {
-        let change =
-            tokio::time::timeout(PATIENCE, changes.next()).await.expect("both are announced").unwrap();
-        assert_eq!(self::seq(&change, "/values/seq"), Some(seq), "{change:?}");
+    for pause in [0, 10] {
+        let payload = format!("{{\"params\":{pause}}}");
+        assert_eq!(world.ask("call.test.m.twice", payload).await, json!({"result": null}));
+        for seq in [1, 2] {
+            let change =
+                tokio::time::timeout(PATIENCE, changes.next()).await.expect("both are announced").unwrap();
+            assert_eq!(self::seq(&change, "/values/seq"), Some(seq), "{pause}: {change:?}");
+        }
     }
     service.stop(PATIENCE).await.unwrap();
 }
