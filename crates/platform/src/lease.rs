@@ -3,21 +3,26 @@
 //! A row per lease key: who holds it, until when by the database's clock, and an epoch that rises with every
 //! new holder. A replica that dies is followed by another when its time is over; one that stops gives back at
 //! once. Replicas share evenly, by the rule of [`fair_share`]: who has more than its part gives up one key a round, and
-//! only after it has stopped acting on it.
+//! only after it has stopped acting on it. A key that lies free because a replica with room in its share could not prepare
+//! it goes to another beyond its share.
 //!
 //! The service's migration makes the tables `lease` and `lease_replica`.
 
-use std::sync::Mutex;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use res_service::{BoxError, Holding, Lease, fair_share};
+use tokio_postgres::Row;
 
 use crate::postgres::Borrowed;
 
 /// How long a holding is good for after it was asked for. The view of a dead owner's events is stale for as
 /// long, so it is short; rounds come at a quarter of it.
 const TIME_TO_LIVE: Duration = Duration::from_secs(2);
+/// A key that a replica sees free for so long is taken by it whatever its share: whoever has room has had many rounds.
+const LEFT_AFTER: Duration = Duration::from_secs(4);
 /// A round or a release that takes longer than this is given up. The library waits for a third of the time to live; this
 /// is a little shorter, so that the reason is told from here and time is left for another try before holdings run out.
 const ROUND_DEADLINE: Duration = Duration::from_millis(600);
@@ -27,11 +32,12 @@ const SEEN: &str = "insert into lease_replica (replica, seen_until) values ($1, 
 const FORGET: &str = "delete from lease_replica where seen_until < clock_timestamp() - interval '1 minute'";
 const MAKE: &str = "insert into lease (key) select key from unnest($1::text[]) as key order by key on conflict (key) do nothing";
 const RENEW: &str = "update lease set expires_at = clock_timestamp() + $2::float8 * interval '1 second' \
-    where holder = $1 and expires_at > clock_timestamp()";
+    where holder = $1 and expires_at > clock_timestamp() returning key";
 const CLAIM: &str = "update lease set holder = $1, epoch = epoch + 1, \
         expires_at = clock_timestamp() + $2::float8 * interval '1 second' \
     where key in (select key from lease where key = any($3::text[]) \
-        and (holder is null or expires_at <= clock_timestamp()) order by key limit $4 for update skip locked)";
+        and (holder is null or expires_at <= clock_timestamp()) order by key limit $4 for update skip locked) \
+    returning key";
 const OTHERS: &str = "select (select count(*) from lease where holder = replica and expires_at > clock_timestamp()) \
     from lease_replica where replica <> $1 and seen_until > clock_timestamp()";
 const MAP: &str =
@@ -45,15 +51,40 @@ const RELEASE: &str = "with released as (update lease set holder = null where ho
 /// A [`Lease`] kept in a service's database.
 pub struct PostgresLease {
     pool: Pool,
-    /// A key of which this replica has one too many, found by the last round.
-    surplus: Mutex<Option<String>>,
+    seen: Mutex<Seen>,
+}
+
+/// What the rounds of this replica have found.
+#[derive(Default)]
+struct Seen {
+    /// A key of which it has one too many.
+    surplus: Option<String>,
+    /// Keys that lie free, and since when.
+    free: BTreeMap<String, Instant>,
+    /// Keys that it holds beyond its share. It keeps them while it holds them: whoever gave them up might again.
+    beyond: BTreeSet<String>,
+}
+
+impl Seen {
+    /// Those of these keys that nobody else has taken for long enough.
+    fn left(&self, keys: &[String]) -> Vec<String> {
+        let is_left = |key: &&String| self.free.get(*key).is_some_and(|since| since.elapsed() >= LEFT_AFTER);
+        keys.iter().filter(is_left).cloned().collect()
+    }
+
+    /// Takes note of the keys that were free at the end of a round.
+    fn note_free<'a>(&mut self, free: impl Iterator<Item = &'a String>) {
+        let mut before = std::mem::take(&mut self.free);
+        let noted = free.map(|key| (key.clone(), before.remove(key).unwrap_or_else(Instant::now)));
+        self.free = noted.collect();
+    }
 }
 
 impl PostgresLease {
     /// Leases in the tables of `pool`'s database.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool, surplus: Mutex::default() }
+        Self { pool, seen: Mutex::default() }
     }
 
     async fn round_in_database(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
@@ -63,7 +94,9 @@ impl PostgresLease {
         transaction.execute(SEEN, &[&replica, &seconds]).await?;
         transaction.execute(FORGET, &[]).await?;
         transaction.execute(MAKE, &[&keys]).await?;
-        let mine = usize::try_from(transaction.execute(RENEW, &[&replica, &seconds]).await?)?;
+        let renewed = keys_of(&transaction.query(RENEW, &[&replica, &seconds]).await?);
+        let mut beyond: BTreeSet<String> = self.seen().beyond.intersection(&renewed).cloned().collect();
+        let mine = renewed.len() - beyond.len();
         let others = transaction.query(OTHERS, &[&replica]).await?;
         let others: Result<Vec<usize>, _> =
             others.iter().map(|row| row.get::<_, i64>(0).try_into()).collect();
@@ -71,25 +104,45 @@ impl PostgresLease {
         let share = fair_share(keys.len(), &others);
         if mine < share {
             let wanted = i64::try_from(share - mine)?;
-            transaction.execute(CLAIM, &[&replica, &seconds, &keys, &wanted]).await?;
+            transaction.query(CLAIM, &[&replica, &seconds, &keys, &wanted]).await?;
         }
-        let rows = transaction.query(MAP, &[]).await?;
+        let left = self.seen().left(keys);
+        if !left.is_empty() {
+            let all = i64::try_from(left.len())?;
+            beyond.append(&mut keys_of(&transaction.query(CLAIM, &[&replica, &seconds, &left, &all]).await?));
+        }
+        let holdings = holdings_of(&transaction.query(MAP, &[]).await?);
         transaction.commit().await?;
         connection.give_back();
-        let holdings: Vec<Holding> = rows
-            .iter()
-            .map(|row| Holding {
-                key: row.get("key"),
-                holder: row.get("holder"),
-                epoch: u64::try_from(row.get::<_, i64>("epoch")).unwrap_or_default(),
-            })
-            .collect();
         let is_too_many = mine > share && others.iter().any(|held| held + 1 < mine);
-        let surplus = holdings.iter().rfind(|holding| is_too_many && holding.holder == replica);
-        *self.surplus.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
-            surplus.map(|holding| holding.key.clone());
+        let mut within =
+            holdings.iter().filter(|holding| holding.holder == replica && !beyond.contains(&holding.key));
+        let surplus = within.next_back().filter(|_| is_too_many).map(|holding| holding.key.clone());
+        let held: BTreeSet<&String> = holdings.iter().map(|holding| &holding.key).collect();
+        let mut seen = self.seen();
+        seen.surplus = surplus;
+        seen.note_free(keys.iter().filter(|key| !held.contains(key)));
+        seen.beyond = beyond;
+        drop(seen);
         Ok(holdings)
     }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keys_of(rows: &[Row]) -> BTreeSet<String> {
+    rows.iter().map(|row| row.get("key")).collect()
+}
+
+fn holdings_of(rows: &[Row]) -> Vec<Holding> {
+    let holding = |row: &Row| Holding {
+        key: row.get("key"),
+        holder: row.get("holder"),
+        epoch: u64::try_from(row.get::<_, i64>("epoch")).unwrap_or_default(),
+    };
+    rows.iter().map(holding).collect()
 }
 
 impl Lease for PostgresLease {
@@ -112,7 +165,7 @@ impl Lease for PostgresLease {
     }
 
     async fn surrender(&self, _replica: &str) -> Result<Vec<String>, BoxError> {
-        Ok(self.surplus.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().into_iter().collect())
+        Ok(self.seen().surplus.take().into_iter().collect())
     }
 
     fn time_to_live(&self) -> Duration {

@@ -68,6 +68,36 @@ async fn a_third_replica_gets_a_part_of_what_two_share_evenly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_replica_leaves_out_goes_to_another_beyond_its_share_and_stays_there() {
+    let place = Place::open().await;
+    let (one, two) = (PostgresLease::new(place.pool.clone()), PostgresLease::new(place.pool.clone()));
+    let (all, prepared) = (keys(), &keys()[..3]);
+    one.round("one", &all).await.unwrap();
+    let rounds = || async {
+        two.round("two", prepared).await.unwrap();
+        let holdings = one.round("one", &all).await.unwrap();
+        let surplus = one.surrender("one").await.unwrap();
+        if !surplus.is_empty() {
+            one.release("one", &surplus).await.unwrap();
+        }
+        (holdings.len(), surplus)
+    };
+    wait_until("a key lies free, as neither takes more than its share", PATIENCE, || async {
+        let (held, surplus) = rounds().await;
+        if held < all.len() && surplus.is_empty() { Ok(()) } else { Err(format!("{held} {surplus:?}")) }
+    })
+    .await;
+    wait_until("all are held again", PATIENCE, || async {
+        let (held, surplus) = rounds().await;
+        if held == all.len() { Ok(()) } else { Err(format!("{held} {surplus:?}")) }
+    })
+    .await;
+    for _ in 0..10 {
+        assert_eq!(rounds().await, (all.len(), Vec::new()), "a key wanders");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_whose_round_was_given_up_is_not_used_again() {
     let place = Place::open().await;
     let pool = postgres::pool_of(&place.world.postgres_url("test"), 2, "lease", "").unwrap();
