@@ -42,6 +42,18 @@ pub(crate) struct Limits {
     pub(crate) request_timeout: Duration,
 }
 
+impl Limits {
+    /// How much may wait in a group before its calls are refused: others need places too.
+    pub(crate) fn calls_waiting_max(&self) -> usize {
+        self.queue_capacity / 2
+    }
+
+    /// How long a call may wait for its turn: one before it that hangs must not take those behind it along.
+    pub(crate) fn turn_time_max(&self) -> Duration {
+        self.handler_time_max.saturating_mul(2)
+    }
+}
+
 type AcquiredHook = Box<dyn Fn(OwnedKey) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>;
 type LostHook = Box<dyn Fn(OwnedKey) -> BoxFuture<'static, ()> + Send + Sync>;
 

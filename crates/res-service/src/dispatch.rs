@@ -12,7 +12,7 @@ use futures::FutureExt;
 
 use crate::connection::Subscription;
 use crate::error::{BoxError, Error};
-use crate::group::{Job, Turn};
+use crate::group::Job;
 use crate::handling::{Begun, Handled, Rest, begin, guarded, keeping};
 use crate::in_flight::Slot;
 use crate::middleware::Request;
@@ -22,7 +22,7 @@ use crate::resource::{Definition, Handler};
 use crate::router::{IncomingGet, route_get, subject, subject_of_all};
 use crate::service::{OpenSubscription, Service};
 use crate::statistics::count;
-use crate::worker::{call_at_once, serve_at_once};
+use crate::worker::serve_at_once;
 
 use self::access::access;
 use self::last::take_last;
@@ -30,6 +30,7 @@ pub(crate) use self::watch::watch;
 
 mod access;
 mod forwarded;
+mod in_order;
 mod last;
 mod watch;
 
@@ -250,33 +251,15 @@ fn call(service: &Service, message: Message, reply: Subject, received: Instant) 
     let rest = match Call::parse(target, payload) {
         Ok(request) => {
             asked.is_http = request.is_http();
-            if !definition.calls_side_by_side {
-                call_in_order(service, definition, handler, request, asked);
-                return None;
+            if definition.calls_side_by_side {
+                respond(service, handler, request, asked)
+            } else {
+                in_order::call(service, definition, handler, request, asked)
             }
-            respond(service, handler, request, asked)
         }
         Err(error) => answer(service, asked, Err(error)),
     };
     go_on(rest)
-}
-
-/// Serves a call when its group's turn comes, which mostly is at once.
-fn call_in_order(
-    service: &Service,
-    definition: &Definition,
-    handler: &Handler<Call, Reply>,
-    request: Call,
-    asked: Asked,
-) {
-    match service.groups().turn(definition, &asked.subject["call.".len()..asked.name_end]) {
-        Turn::Now(group) => call_at_once(service, &group, || respond(service, handler, request, asked)),
-        Turn::Later(group) => {
-            let handler = Arc::clone(handler);
-            let job = Job::Call(Box::new(move |service| respond(service, &handler, request, asked)));
-            service.groups().push_and_begin(service, &group, job);
-        }
-    }
 }
 
 /// Sees to it that what must be waited for is done, as many together as may be in work; the next request need not wait.

@@ -11,19 +11,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::HashMap;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::error::Error;
 use crate::handling::Rest;
 use crate::in_flight::Slot;
 use crate::ownership::{Ownership, Ready, Term};
 use crate::resource::Definition;
-use crate::router::IncomingGet;
+use crate::router::{GET_TIME_MAX, IncomingGet};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::{Statistics, count};
 use crate::trace::TraceContext;
+use crate::turn::Waiter;
 use crate::worker::{begin_own, begin_work};
 
 use self::remembered::{Pending, Remembered};
@@ -50,13 +50,10 @@ pub(crate) enum Job {
     },
     Delete {
         route: Route,
-        done: oneshot::Sender<Result<(), Error>>,
+        done: Waiter,
         trace: Option<TraceContext>,
     },
 }
-
-/// Those who wait for a refresh to be published.
-pub(crate) type Waiter = oneshot::Sender<Result<(), Error>>;
 
 #[derive(Default)]
 pub(crate) struct Groups {
@@ -85,6 +82,8 @@ pub(crate) enum Turn {
     /// Nothing of the group was being done, and it is the caller who must do its work now.
     Now(Arc<str>),
     Later(Arc<str>),
+    /// As many as may wait do.
+    Never,
 }
 
 /// What a refresh starts with.
@@ -137,11 +136,18 @@ impl Groups {
     }
 
     /// Takes the turn of a resource's group, if nothing of it is being done.
-    pub(crate) fn turn(&self, definition: &Definition, name: &str) -> Turn {
+    pub(crate) fn turn(&self, definition: &Definition, name: &str, waiting_max: usize) -> Turn {
         let mut state = self.lock();
         let remembered = state.entries.get(name).map(|entry| Arc::clone(&entry.route.group));
         let group = remembered.or_else(|| definition.shared_group(name)).unwrap_or_else(|| name.into());
-        if state.was_at_work(&group) { Turn::Later(group) } else { Turn::Now(group) }
+        match state.at_work.entry(Arc::clone(&group)) {
+            Entry::Occupied(waiting) if waiting.get().len() >= waiting_max => Turn::Never,
+            Entry::Occupied(_) => Turn::Later(group),
+            Entry::Vacant(idle) => {
+                idle.insert(VecDeque::new());
+                Turn::Now(group)
+            }
+        }
     }
 
     /// The next piece of work; `None` ends the worker.
@@ -324,7 +330,7 @@ impl Groups {
     pub(crate) fn refresh_now(&self, service: &Service, route: &Route, term: Term, waiter: Waiter) {
         let mut state = self.lock();
         let Some(entry) = state.entry(route, term) else {
-            let _ = waiter.send(Ok(()));
+            waiter.tell(Ok(()));
             return;
         };
         entry.waiters.push(waiter);
@@ -348,7 +354,7 @@ impl Groups {
                 entry.waiters.push(waiter);
                 entry.trace = TraceContext::current().or(entry.trace.take());
             }
-            None => drop(waiter.send(Ok(()))),
+            None => waiter.tell(Ok(())),
         }
     }
 
@@ -448,6 +454,7 @@ impl State {
     fn wait(&mut self, group: &Arc<str>, mut job: Job) {
         if let Job::Get(get) = &mut job {
             get.has_waited = true;
+            get.slot.wait_for_turn(get.received + GET_TIME_MAX);
         }
         self.at_work.entry(Arc::clone(group)).or_default().push_back(job);
     }

@@ -49,6 +49,8 @@ struct Waiting {
     pre_response_at: Instant,
     /// Whether a pre-response has been sent.
     is_told: bool,
+    /// Until when the turn of its group must have come, while it waits for that.
+    turn_until: Option<Instant>,
 }
 
 /// The place of one request; leaving it is dropping this.
@@ -98,7 +100,7 @@ impl InFlight {
         let place = &mut slots.places[index];
         place.generation += 1;
         let pre_response_at = now + self.pre_response_after;
-        place.waiting = Some(Waiting { reply, pre_response_at, is_told: false });
+        place.waiting = Some(Waiting { reply, pre_response_at, is_told: false, turn_until: None });
         Ok(Slot { of: Arc::clone(self), index, generation: place.generation })
     }
 
@@ -108,6 +110,16 @@ impl InFlight {
         let waiting = slots.places.iter_mut().filter_map(|place| place.waiting.as_mut());
         let overdue = waiting.filter(|waiting| waiting.pre_response_at <= now);
         overdue.map(|waiting| waiting.pre_response(now)).collect()
+    }
+
+    /// Where to answer those who have waited for their turn too long: nothing else is said there after this.
+    pub(crate) fn too_late(&self, now: Instant) -> Vec<Subject> {
+        let mut slots = self.lock();
+        let late = |place: &mut Place| {
+            let late = place.waiting.take_if(|waiting| waiting.turn_until.is_some_and(|until| until <= now));
+            late.map(|waiting| waiting.reply)
+        };
+        slots.places.iter_mut().filter_map(late).collect()
     }
 
     /// The pre-response that tells who waits for this request to wait so long from now on, if anybody still waits. A time
@@ -165,6 +177,19 @@ impl Slot {
     /// Where to answer, for who answers now: nothing is said there after this. `None` if that has been asked before.
     pub(crate) fn take_reply(&self) -> Option<Subject> {
         self.of.lock().places[self.index].waiting.take().map(|waiting| waiting.reply)
+    }
+
+    /// Notes that the request waits for the turn of its group, and until when it may.
+    pub(crate) fn wait_for_turn(&self, until: Instant) {
+        if let Some(waiting) = self.of.lock().places[self.index].waiting.as_mut() {
+            waiting.turn_until = Some(until);
+        }
+    }
+
+    /// Notes that the turn has come; `false` if it came too late, and that has been answered.
+    pub(crate) fn has_its_turn(&self) -> bool {
+        let mut slots = self.of.lock();
+        slots.places[self.index].waiting.as_mut().map(|waiting| waiting.turn_until = None).is_some()
     }
 
     /// Where the answer will go.
@@ -229,6 +254,22 @@ mod tests {
             );
             assert_eq!(due(&in_flight, start + Duration::from_millis(after)).len(), 1, "{request_timeout}");
         }
+    }
+
+    #[test]
+    fn who_waits_too_long_for_a_turn_is_answered_once_and_has_it_no_more() {
+        let (in_flight, start) = (InFlight::new(3, 3 * SECOND, MINUTE), Instant::now());
+        let slots = ["a", "b", "c"]
+            .map(|reply| in_flight.enter(reply.into(), start).unwrap_or_else(|_| panic!("there is room")));
+        let [late, in_time, without] = &slots;
+        late.wait_for_turn(start + SECOND);
+        in_time.wait_for_turn(start + SECOND);
+        assert!(in_flight.too_late(start + SECOND / 2).is_empty());
+        assert!(in_time.has_its_turn());
+        assert_eq!(in_flight.too_late(start + SECOND), ["a".into()]);
+        assert!(in_flight.too_late(start + MINUTE).is_empty());
+        assert!(!late.has_its_turn() && late.take_reply().is_none());
+        assert!(in_time.take_reply().is_some() && without.take_reply().is_some());
     }
 
     #[test]

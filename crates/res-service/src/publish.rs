@@ -20,7 +20,7 @@ use crate::reply::error_json;
 use crate::service::Service;
 use crate::statistics::count;
 use crate::trace::TraceContext;
-use crate::turn;
+use crate::turn::{self, Waiter, Waits};
 
 /// Patterns in one reset message.
 const PATTERNS_PER_RESET: usize = 500;
@@ -63,7 +63,8 @@ impl Service {
 
     /// Tells that a resource is gone. Clients that have it lose it, and later changes do not reach them. Its get handler
     /// must answer [`Error::NOT_FOUND`] by now; a [`Service::refresh`] would then say the same by itself, and that is what
-    /// becomes of this on a replica that does not own the resource.
+    /// becomes of this on a replica that does not own the resource. Of two calls that would wait for each other's groups the
+    /// later goes on at once, and the end of the resource is told after that.
     ///
     /// # Errors
     ///
@@ -81,11 +82,12 @@ impl Service {
             self.hint(route);
             return Ok(());
         }
-        if turn::is_of(&route.group) {
+        if turn::is_of(self, &route.group) {
             return turn::delete(self, &route).await;
         }
-        let wait = self.waits().for_group(&route.group);
-        let (done, deleted) = oneshot::channel();
+        let wait = Waits::note(self, &route.group);
+        let (sender, deleted) = oneshot::channel();
+        let done = Waiter::new(sender, wait.as_ref().ok().cloned().flatten());
         let group = Arc::clone(&route.group);
         self.groups().push(self, &group, Job::Delete { route, done, trace: TraceContext::current() });
         let Ok(_wait) = wait else {

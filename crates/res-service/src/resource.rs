@@ -135,8 +135,8 @@ impl Resource {
     /// A method of the resource; `*` for every method without a handler of its own.
     ///
     /// The calls of one [group](Resource::group) are served one after the other, those of several side by side (see
-    /// [`Resource::calls_side_by_side`]). Up to where it first waits a handler runs in the task that takes all calls, and the
-    /// rest of it in one of its group. So computing that takes long, or blocks, belongs into `tokio::task::spawn_blocking`.
+    /// [`Resource::calls_side_by_side`]). Up to where it first waits a handler runs in the task that takes all calls, or in
+    /// that of its group. So computing that takes long, or blocks, belongs into `tokio::task::spawn_blocking`.
     #[must_use]
     pub fn call<F, Fut>(mut self, method: impl Into<String>, call: F) -> Self
     where
@@ -202,8 +202,9 @@ impl Resource {
     /// By default the calls of a group are served one after the other, in the order in which they came to this replica, and
     /// in one queue with the group's gets and changes. So a call may read state in memory and then change it, and what a
     /// [`Service::refresh_now`](crate::Service::refresh_now) within it tells is published before anything else of the group
-    /// is done. While such a call takes its time, the gets of its group wait, and fail after 9 s. Calls come to any replica,
-    /// so with several of them only the truth behind all of them can put calls in order.
+    /// is done. While it takes its time, its group waits: gets fail after 9 s, calls are refused as busy after
+    /// twice [`Builder::handler_time_max`](crate::Builder::handler_time_max), or if many wait. A call that waits for its own group, by
+    /// a request or a task that refreshes, fails by its time limit. With several replicas each has the calls that came to it.
     #[must_use]
     pub fn calls_side_by_side(mut self) -> Self {
         self.calls_side_by_side = true;

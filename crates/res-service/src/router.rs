@@ -69,6 +69,13 @@ pub(crate) fn subject_of_all(what: &str, service: &str) -> String {
 
 /// Serves a get in its turn, or finds the owner if that is not here.
 pub(crate) fn route_get(service: &Service, get: IncomingGet) {
+    if let Some(key) = &get.route.key
+        && !matches!(service.ownership().locate(key), Place::Here)
+    {
+        // It need not wait for what is done here.
+        tokio::spawn(find_owner(service.clone(), get));
+        return;
+    }
     let group = Arc::clone(&get.route.group);
     service.groups().push_and_begin(service, &group, Job::Get(get));
 }

@@ -30,7 +30,7 @@ use crate::resource::Definition;
 use crate::rounds::{self, Lives};
 use crate::router::{self, GET_TIME_MAX, HANDED_ON_MAX};
 use crate::statistics::{Statistics, count};
-use crate::turn::{self, Waits};
+use crate::turn::{self, Waiter, Waits};
 use crate::watched::Watched;
 
 mod hint;
@@ -98,7 +98,7 @@ struct Inner {
     ownership: Ownership,
     groups: Groups,
     /// Turns of groups that wait for other groups.
-    waits: Waits,
+    waits: Arc<Waits>,
     resets: Resets,
     lives: Lives,
     pace: Pace,
@@ -137,7 +137,7 @@ impl Service {
         let inner = Inner {
             ownership: Ownership::new(&parts.replica, parts.everything, time_to_live, parts.of_names.clone()),
             groups: Groups::default(),
-            waits: Waits::default(),
+            waits: Arc::default(),
             resets: Resets::new(parts.limits.remembered_max),
             lives: Lives::default(),
             pace: Pace::new(parts.limits.changes_per_second_max),
@@ -239,8 +239,8 @@ impl Service {
 
     /// Like [`Service::refresh`], but on the owner it returns when the change is published, past the resource's pace:
     /// for a change that must come before the answer to a call. Not for use in a get handler, which would wait for
-    /// itself. Two calls that would wait for each other's groups do not: the later of them goes on at once, and the change
-    /// follows as after [`Service::refresh`].
+    /// itself; nor, in a call that is served in order, in a task of its own that the call waits for. Two calls that would wait
+    /// for each other's groups do not: the later of them goes on at once, and the change follows as after [`Service::refresh`].
     ///
     /// # Errors
     ///
@@ -251,17 +251,17 @@ impl Service {
         let term = route.key.as_deref().and_then(|key| self.ownership().term(key));
         // Boxed, as what happens now and then would make every handler that calls this larger.
         let Some(term) = term else { return Box::pin(self.refresh(resource_id)).await };
-        if turn::is_of(&route.group) {
+        if turn::is_of(self, &route.group) {
             count(&self.statistics().refreshes);
             return turn::refresh(self, &route, term).await;
         }
-        let Ok(_wait) = self.waits().for_group(&route.group) else {
+        let Ok(wait) = Waits::note(self, &route.group) else {
             tracing::warn!(res.resource = %route.name, "calls would wait for each other, so one of them goes on before its change");
             return Box::pin(self.refresh(resource_id)).await;
         };
         count(&self.statistics().refreshes);
         let (sender, receiver) = oneshot::channel();
-        self.groups().refresh_now(self, &route, term, sender);
+        self.groups().refresh_now(self, &route, term, Waiter::new(sender, wait.clone()));
         // A dropped sender means that the resource was given up: the reset that goes with it takes over.
         receiver.await.unwrap_or(Ok(()))
     }
@@ -358,8 +358,13 @@ impl Service {
         &self.inner.ownership
     }
 
-    pub(crate) fn waits(&self) -> &Waits {
+    pub(crate) fn waits(&self) -> &Arc<Waits> {
         &self.inner.waits
+    }
+
+    /// What tells it from other services of the process.
+    pub(crate) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
     }
 
     pub(crate) fn groups(&self) -> &Groups {

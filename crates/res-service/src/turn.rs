@@ -1,8 +1,7 @@
 //! The turn of a group. A call that is served in its group's order may do the group's work itself, where it would
 //! otherwise wait for its own end.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
@@ -14,8 +13,14 @@ use crate::ownership::Term;
 use crate::service::Service;
 use crate::worker;
 
+pub(crate) use self::waits::{Waiter, Waits};
+
+mod waits;
+
 /// What runs in the turn of a group, one after the other.
 struct Turn {
+    /// Whose group it is: another service of the process may have one of the same name.
+    service: usize,
     group: Arc<str>,
     /// Made by who first needs it: most calls begin one thing at a time.
     one: OnceLock<Arc<Mutex<()>>>,
@@ -26,8 +31,12 @@ tokio::task_local! {
 }
 
 /// Serves a call in the turn of its group.
-pub(crate) fn take(group: &Arc<str>, begin: impl FnOnce() -> Option<Rest>) -> Option<Rest> {
-    let turn = |one| Turn { group: Arc::clone(group), one };
+pub(crate) fn take(
+    service: &Service,
+    group: &Arc<str>,
+    begin: impl FnOnce() -> Option<Rest>,
+) -> Option<Rest> {
+    let turn = |one| Turn { service: service.identity(), group: Arc::clone(group), one };
     let (rest, one) = TURN.sync_scope(turn(OnceLock::new()), || {
         let rest = begin()?;
         // What has begun together may hold it already.
@@ -37,58 +46,13 @@ pub(crate) fn take(group: &Arc<str>, begin: impl FnOnce() -> Option<Rest>) -> Op
 }
 
 /// Whether this runs in the turn of a group.
-pub(crate) fn is_of(group: &str) -> bool {
-    TURN.try_with(|turn| *turn.group == *group).unwrap_or(false)
+pub(crate) fn is_of(service: &Service, group: &str) -> bool {
+    TURN.try_with(|turn| turn.service == service.identity() && *turn.group == *group).unwrap_or(false)
 }
 
-/// Which groups' turns wait for which other groups.
-#[derive(Default)]
-pub(crate) struct Waits(SyncMutex<Vec<(Arc<str>, Arc<str>)>>);
-
-/// The turn of a group that waits for another, as long as this is kept.
-pub(crate) struct Wait<'a> {
-    waits: &'a Waits,
-    groups: (Arc<str>, Arc<str>),
-}
-
-/// The other group waits for this one already, by itself or through others.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct InACircle;
-
-impl Waits {
-    /// Notes that whoever runs this waits for a group, if that is in the turn of another.
-    pub(crate) fn for_group(&self, awaited: &Arc<str>) -> Result<Option<Wait<'_>>, InACircle> {
-        TURN.try_with(|turn| self.of(&turn.group, awaited)).map_or(Ok(None), |wait| wait.map(Some))
-    }
-
-    fn of(&self, group: &Arc<str>, awaited: &Arc<str>) -> Result<Wait<'_>, InACircle> {
-        let mut waits = self.lock();
-        let mut reached = BTreeSet::from([awaited]);
-        let mut open = vec![awaited];
-        while let Some(next) = open.pop() {
-            if next == group {
-                return Err(InACircle);
-            }
-            let further = waits.iter().filter(|(from, _)| from == next).map(|(_, to)| to);
-            open.extend(further.filter(|to| reached.insert(to)));
-        }
-        let groups = (Arc::clone(group), Arc::clone(awaited));
-        waits.push(groups.clone());
-        Ok(Wait { waits: self, groups })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(Arc<str>, Arc<str>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        let mut waits = self.waits.lock();
-        if let Some(index) = waits.iter().position(|groups| *groups == self.groups) {
-            waits.swap_remove(index);
-        }
-    }
+/// The group in whose turn this runs, if that is one of this service.
+fn group_of(service: &Service) -> Option<Arc<str>> {
+    TURN.try_with(|turn| (turn.service == service.identity()).then(|| Arc::clone(&turn.group))).ok()?
 }
 
 /// One at a time, however many of them the call begins together.
@@ -102,7 +66,7 @@ pub(crate) async fn refresh(service: &Service, route: &Route, term: Term) -> Res
     let _alone = alone().await;
     let mut whole = Whole { service, route, is_done: false };
     let (sender, receiver) = oneshot::channel();
-    service.groups().await_refresh(route, term, sender);
+    service.groups().await_refresh(route, term, Waiter::new(sender, None));
     worker::run_refresh(service, route).await;
     whole.is_done = true;
     drop(whole);
@@ -114,7 +78,7 @@ pub(crate) async fn delete(service: &Service, route: &Route) -> Result<(), Error
     let _alone = alone().await;
     let mut whole = Whole { service, route, is_done: false };
     let (done, deleted) = oneshot::channel();
-    worker::run_delete(service, route, done).await;
+    worker::run_delete(service, route, Waiter::new(done, None)).await;
     whole.is_done = true;
     drop(whole);
     deleted.await.unwrap_or(Ok(()))
@@ -132,28 +96,5 @@ impl Drop for Whole<'_> {
         if !self.is_done {
             self.service.resets().follow_up(self.service, &self.route.name);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_would_wait_in_a_circle_is_told_and_who_would_not_may_wait() {
-        let (waits, [a, b, c]) = (Waits::default(), ["a", "b", "c"].map(Arc::<str>::from));
-        let first = waits.of(&a, &b).ok();
-        let again = waits.of(&a, &b).ok();
-        let second = waits.of(&b, &c).ok();
-        assert!(first.is_some() && again.is_some() && second.is_some());
-        assert_eq!(waits.of(&b, &a).err(), Some(InACircle));
-        assert_eq!(waits.of(&c, &a).err(), Some(InACircle), "through b");
-        drop(first);
-        assert_eq!(waits.of(&c, &a).err(), Some(InACircle), "one of two has ended");
-        drop(again);
-        assert!(waits.of(&c, &a).is_ok());
-        assert!(waits.of(&a, &c).is_ok());
-        drop(second);
-        assert!(waits.lock().is_empty());
     }
 }

@@ -7,7 +7,6 @@ use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
 use crate::error::Error;
 use crate::group::{Job, Route};
@@ -20,7 +19,7 @@ use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
 use crate::trace::within;
-use crate::turn;
+use crate::turn::{self, Waiter};
 
 mod get;
 mod refresh;
@@ -55,7 +54,7 @@ pub(crate) fn serve_at_once(service: &Service, get: IncomingGet) {
 
 /// Serves a call that has been given the turn of its group, and does what comes meanwhile.
 pub(crate) fn call_at_once(service: &Service, group: &Arc<str>, begin: impl FnOnce() -> Option<Rest>) {
-    at_once(service, group, || turn::take(group, begin));
+    at_once(service, group, || turn::take(service, group, begin));
 }
 
 #[inline]
@@ -111,7 +110,7 @@ pub(crate) async fn work(service: Service, group: Arc<str>, mut rest: Option<Res
 fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
     let begin = || match job {
         Job::Get(get) => get::serve(service, get),
-        Job::Call(begin) => turn::take(group, || begin(service)),
+        Job::Call(begin) => turn::take(service, group, || begin(service)),
         Job::Refresh(route) => refresh::serve(service, route),
         Job::Query { route, query, slot } => {
             let service = service.clone();
@@ -212,7 +211,7 @@ async fn answer_query(service: &Service, route: &Route, slot: &Slot, outcome: Re
     }
 }
 
-pub(crate) async fn run_delete(service: &Service, route: &Route, done: oneshot::Sender<Result<(), Error>>) {
+pub(crate) async fn run_delete(service: &Service, route: &Route, done: Waiter) {
     let term = route.key.as_deref().and_then(|key| service.ownership().term(key));
     let outcome = match term {
         Some(term) => {
@@ -227,7 +226,7 @@ pub(crate) async fn run_delete(service: &Service, route: &Route, done: oneshot::
         }
         None => Err(TermEnded),
     };
-    let _ = done.send(outcome.map_err(|TermEnded| Error::internal("the resource has another owner by now")));
+    done.tell(outcome.map_err(|TermEnded| Error::internal("the resource has another owner by now")));
 }
 
 /// Refreshes a resource in the turn that its group has given.

@@ -49,3 +49,5 @@ mod test_kit;
 /// The example of the test kit's documentation.
 #[path = "../src/test_kit/example.rs"]
 mod test_kit_example;
+#[path = "it/turns.rs"]
+mod turns;

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::error::Error;
 use crate::service::Service;
+
+use super::go_through;
 
 /// How often overdue requests and the state of the connection are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-/// Sends pre-responses for what takes long, and notices when the connection has been away.
+/// Sends pre-responses for what takes long, answers for what has waited too long, and notices when the connection has been
+/// away.
 pub(crate) async fn watch(service: Service) {
     let connects = || service.connection().connects();
     let mut known = connects();
@@ -23,6 +27,14 @@ pub(crate) async fn watch(service: Service) {
             for pre_response in in_flight.overdue(now) {
                 service.pre_respond(pre_response).await;
             }
+        }
+        for reply in service.calls().too_late(now) {
+            go_through(service.refuse_busy(reply)).await;
+        }
+        for reply in service.gets().too_late(now) {
+            // Its resource is asked for again when its turn comes.
+            let error = Error::internal("the get waited too long for those before it");
+            go_through(service.refuse(reply, &error, "")).await;
         }
         if service.connection().is_connected() {
             if connects() != known {

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 use crate::ownership::Ready;
 use crate::snapshot::Snapshot;
 use crate::trace::TraceContext;
+use crate::turn::Waiter;
 
-use super::{Route, Waiter};
+use super::Route;
 
 pub(super) struct Remembered {
     pub(super) route: Route,

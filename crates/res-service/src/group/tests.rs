@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Error;
 use crate::middleware::Layers;
 use crate::resource::Resource;
 use crate::{Get, Model, lease::Holding};

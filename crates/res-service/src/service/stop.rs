@@ -16,7 +16,7 @@ impl Service {
     /// # Errors
     ///
     /// [`Error::INTERNAL_ERROR`] when the deadline has passed, with how many requests were in work (handlers that still run
-    /// then go on, and may answer late), or when the server does not echo at the end. The service is stopped either way.
+    /// then go on, and may answer late; calls that wait for their turn fail when it comes), or when the server does not echo at the end. The service is stopped either way.
     pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
         // Before anybody is woken: who takes requests looks at this when woken, and at nothing else.
         self.inner.is_stopping.store(true, Ordering::Release);

@@ -32,7 +32,8 @@ pub(super) fn serve(service: &Service, mut get: IncomingGet) -> Option<Rest> {
             }
         },
     };
-    if now >= get.received + GET_TIME_MAX {
+    let is_answered = get.has_waited && !get.slot.has_its_turn();
+    if is_answered || now >= get.received + GET_TIME_MAX {
         service.resets().follow_up(service, &get.route.name);
         let error = Error::internal("the get waited too long for those before it");
         return answer(service, get, Err(error));

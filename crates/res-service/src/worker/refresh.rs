@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 
 use crate::error::Error;
-use crate::group::{Route, Started, Swapped, Waiter};
+use crate::group::{Route, Started, Swapped};
 use crate::handling::{Begun, Rest, guarded};
 use crate::jitter;
 use crate::ownership::Term;
@@ -15,6 +15,7 @@ use crate::router::{GET_TIME_MAX, subject};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
+use crate::turn::Waiter;
 
 use super::{TermEnded, announce, begin_read, lasts, publish, publish_now};
 
@@ -136,7 +137,7 @@ fn conclude(service: &Service, route: Route, started: Started, outcome: Result<(
 
 fn answer(waiters: Vec<Waiter>, outcome: &Result<(), Error>) {
     for waiter in waiters {
-        let _ = waiter.send(outcome.clone());
+        waiter.tell(outcome.clone());
     }
 }
 

@@ -1,0 +1,57 @@
+//! Calls that are served one after the other.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::group::{Job, Turn};
+use crate::handling::{Rest, keeping};
+use crate::reply::Reply;
+use crate::request::Call;
+use crate::resource::{Definition, Handler};
+use crate::service::Service;
+use crate::worker::call_at_once;
+
+use super::{Asked, answer, respond};
+
+/// Serves a call when its group's turn comes, which mostly is at once. Gives back what must be waited for if it is refused.
+pub(super) fn call(
+    service: &Service,
+    definition: &Definition,
+    handler: &Handler<Call, Reply>,
+    request: Call,
+    asked: Asked,
+) -> Option<Rest> {
+    let name = &asked.subject["call.".len()..asked.name_end];
+    match service.groups().turn(definition, name, service.limits().calls_waiting_max()) {
+        Turn::Now(group) => call_at_once(service, &group, || respond(service, handler, request, asked)),
+        Turn::Later(group) => {
+            asked.slot.wait_for_turn(Instant::now() + service.limits().turn_time_max());
+            let handler = Arc::clone(handler);
+            let job = Job::Call(Box::new(move |service| in_turn(service, &handler, request, asked)));
+            service.groups().push_and_begin(service, &group, job);
+        }
+        Turn::Never => {
+            let rest = service.refuse_busy(asked.slot.take_reply()?)?;
+            return Some(keeping(rest, asked.slot));
+        }
+    }
+    None
+}
+
+/// Serves a call that has waited for its turn.
+fn in_turn(service: &Service, handler: &Handler<Call, Reply>, request: Call, asked: Asked) -> Option<Rest> {
+    if !asked.slot.has_its_turn() {
+        // It has been refused, so it must not be done.
+        return None;
+    }
+    if service.has_stopped() {
+        return answer(
+            service,
+            asked,
+            Err(Error::internal("the service stopped before the call's turn came")),
+        );
+    }
+    respond(service, handler, request, asked)
+}
