@@ -23,6 +23,8 @@ use crate::postgres::Borrowed;
 const TIME_TO_LIVE: Duration = Duration::from_secs(2);
 /// A key that a replica sees free for so long is taken by it whatever its share: whoever has room has had many rounds.
 const LEFT_AFTER: Duration = Duration::from_secs(4);
+/// For so long a replica keeps what it has taken beyond its share. Then it may be handed over like all others.
+const KEPT_BEYOND: Duration = Duration::from_secs(300);
 /// A round or a release that takes longer than this is given up. The library waits for a third of the time to live; this
 /// is a little shorter, so that the reason is told from here and time is left for another try before holdings run out.
 const ROUND_DEADLINE: Duration = Duration::from_millis(600);
@@ -61,8 +63,9 @@ struct Seen {
     surplus: Option<String>,
     /// Keys that lie free, and since when.
     free: BTreeMap<String, Instant>,
-    /// Keys that it holds beyond its share. It keeps them while it holds them: whoever gave them up might again.
-    beyond: BTreeSet<String>,
+    /// Keys that it holds beyond its share, and since when. For a while they are not handed over: whoever gave them up might
+    /// again.
+    beyond: BTreeMap<String, Instant>,
 }
 
 impl Seen {
@@ -95,7 +98,8 @@ impl PostgresLease {
         transaction.execute(FORGET, &[]).await?;
         transaction.execute(MAKE, &[&keys]).await?;
         let renewed = keys_of(&transaction.query(RENEW, &[&replica, &seconds]).await?);
-        let mut beyond: BTreeSet<String> = self.seen().beyond.intersection(&renewed).cloned().collect();
+        let mut beyond = self.seen().beyond.clone();
+        beyond.retain(|key, since| renewed.contains(key) && since.elapsed() < KEPT_BEYOND);
         let mine = renewed.len() - beyond.len();
         let others = transaction.query(OTHERS, &[&replica]).await?;
         let others: Result<Vec<usize>, _> =
@@ -109,20 +113,22 @@ impl PostgresLease {
         let left = self.seen().left(keys);
         if !left.is_empty() {
             let all = i64::try_from(left.len())?;
-            beyond.append(&mut keys_of(&transaction.query(CLAIM, &[&replica, &seconds, &left, &all]).await?));
+            let taken = keys_of(&transaction.query(CLAIM, &[&replica, &seconds, &left, &all]).await?);
+            beyond.extend(taken.into_iter().map(|key| (key, Instant::now())));
         }
+        // Also if nobody learns any more whether what follows was done.
+        self.seen().beyond.clone_from(&beyond);
         let holdings = holdings_of(&transaction.query(MAP, &[]).await?);
         transaction.commit().await?;
         connection.give_back();
         let is_too_many = mine > share && others.iter().any(|held| held + 1 < mine);
         let mut within =
-            holdings.iter().filter(|holding| holding.holder == replica && !beyond.contains(&holding.key));
+            holdings.iter().filter(|holding| holding.holder == replica && !beyond.contains_key(&holding.key));
         let surplus = within.next_back().filter(|_| is_too_many).map(|holding| holding.key.clone());
         let held: BTreeSet<&String> = holdings.iter().map(|holding| &holding.key).collect();
         let mut seen = self.seen();
         seen.surplus = surplus;
         seen.note_free(keys.iter().filter(|key| !held.contains(key)));
-        seen.beyond = beyond;
         drop(seen);
         Ok(holdings)
     }

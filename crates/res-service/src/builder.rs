@@ -43,9 +43,9 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// How much may wait in a group before its calls are refused: others need places too.
+    /// How many calls may wait in a group: others need places too.
     pub(crate) fn calls_waiting_max(&self) -> usize {
-        self.queue_capacity / 2
+        (self.queue_capacity / 2).max(1)
     }
 
     /// How long a call may wait for its turn: one before it that hangs must not take those behind it along.
@@ -152,7 +152,8 @@ impl Builder {
     }
 
     /// How many calls and authentications, how many gets, and how many access requests may be in work; each more is
-    /// refused with the busy error. As many access requests again wait for their turn. The default is 4096 of each.
+    /// refused with the busy error. Half as many calls may wait for the turn of one group. As many access requests again wait
+    /// for their turn. The default is 4096 of each.
     #[must_use]
     pub fn queue_capacity(mut self, requests: usize) -> Self {
         self.limits.queue_capacity = requests;
@@ -202,7 +203,8 @@ impl Builder {
         self
     }
 
-    /// What is answered when too many requests are in work; by default `system.internalError` with the message "Busy".
+    /// What is answered when too many requests are in work, or too many calls of a group, and when a call has waited too long
+    /// for its turn; by default `system.internalError` with the message "Busy".
     #[must_use]
     pub fn busy_error(mut self, error: Error) -> Self {
         self.busy = error;

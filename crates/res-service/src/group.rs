@@ -5,7 +5,7 @@
 //! that follow an acquisition make the gateways ask for it.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +14,8 @@ use foldhash::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::handling::Rest;
-use crate::in_flight::Slot;
 use crate::ownership::{Ownership, Ready, Term};
 use crate::resource::Definition;
-use crate::router::{GET_TIME_MAX, IncomingGet};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::{Statistics, count};
@@ -26,34 +23,16 @@ use crate::trace::TraceContext;
 use crate::turn::Waiter;
 use crate::worker::{begin_own, begin_work};
 
+pub(crate) use self::queue::Job;
+use self::queue::Queue;
 use self::remembered::{Pending, Remembered};
 pub(crate) use self::route::Route;
 
+mod queue;
 mod remembered;
 mod route;
 #[cfg(test)]
 mod tests;
-
-/// Does what can be done without waiting, and gives back the rest.
-type Begin = Box<dyn FnOnce(&Service) -> Option<Rest> + Send>;
-
-/// A piece of work of a group.
-pub(crate) enum Job {
-    Get(IncomingGet),
-    /// A call that is served in order.
-    Call(Begin),
-    Refresh(Route),
-    Query {
-        route: Route,
-        query: Box<str>,
-        slot: Slot,
-    },
-    Delete {
-        route: Route,
-        done: Waiter,
-        trace: Option<TraceContext>,
-    },
-}
 
 #[derive(Default)]
 pub(crate) struct Groups {
@@ -65,7 +44,7 @@ pub(crate) struct Groups {
 #[derive(Default)]
 struct State {
     /// The groups in which something is being done, each with what waits behind it.
-    at_work: HashMap<Arc<str>, VecDeque<Job>>,
+    at_work: HashMap<Arc<str>, Queue>,
     /// What is remembered, by the name of the resource.
     entries: HashMap<Arc<str>, Remembered>,
     /// Entries by their last get as far as it is known, oldest first: what is given up first when there are too many. A
@@ -82,7 +61,7 @@ pub(crate) enum Turn {
     /// Nothing of the group was being done, and it is the caller who must do its work now.
     Now(Arc<str>),
     Later(Arc<str>),
-    /// As many as may wait do.
+    /// As many calls as may wait do.
     Never,
 }
 
@@ -135,16 +114,16 @@ impl Groups {
         begin_work(service, group, job);
     }
 
-    /// Takes the turn of a resource's group, if nothing of it is being done.
-    pub(crate) fn turn(&self, definition: &Definition, name: &str, waiting_max: usize) -> Turn {
+    /// Takes the turn of a resource's group for a call, if nothing of it is being done.
+    pub(crate) fn turn(&self, definition: &Definition, name: &str, calls_max: usize) -> Turn {
         let mut state = self.lock();
         let remembered = state.entries.get(name).map(|entry| Arc::clone(&entry.route.group));
         let group = remembered.or_else(|| definition.shared_group(name)).unwrap_or_else(|| name.into());
         match state.at_work.entry(Arc::clone(&group)) {
-            Entry::Occupied(waiting) if waiting.get().len() >= waiting_max => Turn::Never,
+            Entry::Occupied(waiting) if waiting.get().calls() >= calls_max => Turn::Never,
             Entry::Occupied(_) => Turn::Later(group),
             Entry::Vacant(idle) => {
-                idle.insert(VecDeque::new());
+                idle.insert(Queue::default());
                 Turn::Now(group)
             }
         }
@@ -155,7 +134,7 @@ impl Groups {
         let mut state = self.lock();
         // Mostly there is none.
         let (group, mut waiting) = state.at_work.remove_entry(group)?;
-        if let Some(job) = waiting.pop_front() {
+        if let Some(job) = waiting.pop() {
             state.at_work.insert(group, waiting);
             return Some(job);
         }
@@ -208,7 +187,7 @@ impl Groups {
         if ownership.is_as_it_was(&entry.ready, now)
             && let Entry::Vacant(idle) = at_work.entry(Arc::clone(&route.group))
         {
-            idle.insert(VecDeque::new());
+            idle.insert(Queue::default());
             *stamps += 1;
             entry.stamp = *stamps;
             return Some((route, Some(entry.ready)));
@@ -444,19 +423,15 @@ impl State {
         match self.at_work.entry(Arc::clone(group)) {
             Entry::Occupied(_) => true,
             Entry::Vacant(idle) => {
-                idle.insert(VecDeque::new());
+                idle.insert(Queue::default());
                 false
             }
         }
     }
 
     /// Lets work wait in a group that is at work.
-    fn wait(&mut self, group: &Arc<str>, mut job: Job) {
-        if let Job::Get(get) = &mut job {
-            get.has_waited = true;
-            get.slot.wait_for_turn(get.received + GET_TIME_MAX);
-        }
-        self.at_work.entry(Arc::clone(group)).or_default().push_back(job);
+    fn wait(&mut self, group: &Arc<str>, job: Job) {
+        self.at_work.entry(Arc::clone(group)).or_default().push(job);
     }
 
     fn entry(&mut self, route: &Route, term: Term) -> Option<&mut Remembered> {

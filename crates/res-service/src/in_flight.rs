@@ -49,8 +49,26 @@ struct Waiting {
     pre_response_at: Instant,
     /// Whether a pre-response has been sent.
     is_told: bool,
-    /// Until when the turn of its group must have come, while it waits for that.
-    turn_until: Option<Instant>,
+    /// While it waits for the turn of its group: until when that must have come, and the name of its resource.
+    turn: Option<(Instant, Arc<str>)>,
+}
+
+/// Whether the turn of a request has come in time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Punctuality {
+    InTime,
+    /// It must not be done any more, and is still to be answered.
+    Late,
+    /// The same, and it has been answered.
+    Answered,
+}
+
+/// Who has waited too long for its turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Late {
+    pub(crate) reply: Subject,
+    /// The name of the resource.
+    pub(crate) name: Arc<str>,
 }
 
 /// The place of one request; leaving it is dropping this.
@@ -100,7 +118,7 @@ impl InFlight {
         let place = &mut slots.places[index];
         place.generation += 1;
         let pre_response_at = now + self.pre_response_after;
-        place.waiting = Some(Waiting { reply, pre_response_at, is_told: false, turn_until: None });
+        place.waiting = Some(Waiting { reply, pre_response_at, is_told: false, turn: None });
         Ok(Slot { of: Arc::clone(self), index, generation: place.generation })
     }
 
@@ -112,12 +130,12 @@ impl InFlight {
         overdue.map(|waiting| waiting.pre_response(now)).collect()
     }
 
-    /// Where to answer those who have waited for their turn too long: nothing else is said there after this.
-    pub(crate) fn too_late(&self, now: Instant) -> Vec<Subject> {
+    /// Those who have waited for their turn too long: nothing else is said to them after this.
+    pub(crate) fn too_late(&self, now: Instant) -> Vec<Late> {
         let mut slots = self.lock();
         let late = |place: &mut Place| {
-            let late = place.waiting.take_if(|waiting| waiting.turn_until.is_some_and(|until| until <= now));
-            late.map(|waiting| waiting.reply)
+            let Waiting { reply, turn, .. } = place.waiting.take_if(|waiting| waiting.is_late(now))?;
+            turn.map(|(_, name)| Late { reply, name })
         };
         slots.places.iter_mut().filter_map(late).collect()
     }
@@ -161,6 +179,10 @@ impl InFlight {
 }
 
 impl Waiting {
+    fn is_late(&self, now: Instant) -> bool {
+        self.turn.as_ref().is_some_and(|(until, _)| *until <= now)
+    }
+
     fn pre_response(&mut self, now: Instant) -> PreResponse {
         self.is_told = true;
         self.pre_response_at = now + PRE_RESPONSE_EVERY;
@@ -180,16 +202,19 @@ impl Slot {
     }
 
     /// Notes that the request waits for the turn of its group, and until when it may.
-    pub(crate) fn wait_for_turn(&self, until: Instant) {
+    pub(crate) fn wait_for_turn(&self, until: Instant, name: &Arc<str>) {
         if let Some(waiting) = self.of.lock().places[self.index].waiting.as_mut() {
-            waiting.turn_until = Some(until);
+            waiting.turn = Some((until, Arc::clone(name)));
         }
     }
 
-    /// Notes that the turn has come; `false` if it came too late, and that has been answered.
-    pub(crate) fn has_its_turn(&self) -> bool {
+    /// Notes that the turn has come.
+    pub(crate) fn take_turn(&self, now: Instant) -> Punctuality {
         let mut slots = self.of.lock();
-        slots.places[self.index].waiting.as_mut().map(|waiting| waiting.turn_until = None).is_some()
+        let Some(waiting) = slots.places[self.index].waiting.as_mut() else { return Punctuality::Answered };
+        let is_late = waiting.is_late(now);
+        waiting.turn = None;
+        if is_late { Punctuality::Late } else { Punctuality::InTime }
     }
 
     /// Where the answer will go.
@@ -258,18 +283,26 @@ mod tests {
 
     #[test]
     fn who_waits_too_long_for_a_turn_is_answered_once_and_has_it_no_more() {
-        let (in_flight, start) = (InFlight::new(3, 3 * SECOND, MINUTE), Instant::now());
-        let slots = ["a", "b", "c"]
-            .map(|reply| in_flight.enter(reply.into(), start).unwrap_or_else(|_| panic!("there is room")));
-        let [late, in_time, without] = &slots;
-        late.wait_for_turn(start + SECOND);
-        in_time.wait_for_turn(start + SECOND);
+        let (in_flight, start) = (InFlight::new(4, 3 * SECOND, MINUTE), Instant::now());
+        let enter =
+            |reply: &str| in_flight.enter(reply.into(), start).unwrap_or_else(|_| panic!("there is room"));
+        let slots = ["a", "b", "c", "d"].map(enter);
+        let [told, in_time, late, without] = &slots;
+        let name: Arc<str> = "test.x".into();
+        for (slot, seconds) in [(told, 1), (in_time, 2), (late, 2)] {
+            slot.wait_for_turn(start + seconds * SECOND, &name);
+        }
         assert!(in_flight.too_late(start + SECOND / 2).is_empty());
-        assert!(in_time.has_its_turn());
-        assert_eq!(in_flight.too_late(start + SECOND), ["a".into()]);
-        assert!(in_flight.too_late(start + MINUTE).is_empty());
-        assert!(!late.has_its_turn() && late.take_reply().is_none());
-        assert!(in_time.take_reply().is_some() && without.take_reply().is_some());
+        assert_eq!(in_flight.too_late(start + SECOND), [Late { reply: "a".into(), name }]);
+        assert_eq!(told.take_turn(start), Punctuality::Answered);
+        assert_eq!(told.take_reply(), None);
+        assert_eq!(in_time.take_turn(start + SECOND), Punctuality::InTime);
+        assert_eq!(late.take_turn(start + 2 * SECOND), Punctuality::Late);
+        assert!(in_flight.too_late(start + MINUTE).is_empty(), "those in their turn do not wait for it");
+        assert_eq!(without.take_turn(start + MINUTE), Punctuality::InTime);
+        for slot in [in_time, late, without] {
+            assert!(slot.take_reply().is_some());
+        }
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub(crate) struct IncomingGet {
     pub(crate) slot: Slot,
 }
 
+/// Why a get fails whose turn does not come.
+pub(crate) fn waited_too_long() -> Error {
+    Error::internal("the get waited too long for those before it")
+}
+
 /// Where work for one replica is sent.
 pub(crate) fn subject(what: &str, service: &str, replica: &str) -> String {
     format!("res.{what}.{service}.{replica}")

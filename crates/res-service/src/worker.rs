@@ -7,14 +7,15 @@ use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::group::{Job, Route};
 use crate::handling::{Begun, Rest, begin, guarded, now_or_later};
-use crate::in_flight::{Slot, SlotKey};
+use crate::in_flight::{Punctuality, Slot, SlotKey};
 use crate::ownership::Term;
 use crate::request::{Get, Target};
-use crate::router::{GET_TIME_MAX, IncomingGet};
+use crate::router::{GET_TIME_MAX, IncomingGet, waited_too_long};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 use crate::statistics::count;
@@ -179,7 +180,9 @@ async fn announce(
 async fn run_query(service: &Service, route: &Route, query: Box<str>, slot: Slot) {
     let owned =
         |service: &Service| route.key.as_deref().is_none_or(|key| service.ownership().term(key).is_some());
-    let error = if owned(service) {
+    let error = if slot.take_turn(Instant::now()) != Punctuality::InTime {
+        waited_too_long()
+    } else if owned(service) {
         let time_max = service.limits().handler_time_max.min(GET_TIME_MAX);
         let outcome = match begin_read(service, route, Some(query), None, Some(slot.key())) {
             Begun::Done(outcome) => outcome,

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::group::{Job, Turn};
 use crate::handling::{Rest, keeping};
+use crate::in_flight::Punctuality;
 use crate::reply::Reply;
 use crate::request::Call;
 use crate::resource::{Definition, Handler};
@@ -27,24 +28,27 @@ pub(super) fn call(
     match service.groups().turn(definition, name, service.limits().calls_waiting_max()) {
         Turn::Now(group) => call_at_once(service, &group, || respond(service, handler, request, asked)),
         Turn::Later(group) => {
-            asked.slot.wait_for_turn(Instant::now() + service.limits().turn_time_max());
+            asked.slot.wait_for_turn(Instant::now() + service.limits().turn_time_max(), &name.into());
             let handler = Arc::clone(handler);
             let job = Job::Call(Box::new(move |service| in_turn(service, &handler, request, asked)));
             service.groups().push_and_begin(service, &group, job);
         }
-        Turn::Never => {
-            let rest = service.refuse_busy(asked.slot.take_reply()?)?;
-            return Some(keeping(rest, asked.slot));
-        }
+        Turn::Never => return refuse_busy(service, asked),
     }
     None
 }
 
+fn refuse_busy(service: &Service, asked: Asked) -> Option<Rest> {
+    let rest = service.refuse_busy(asked.slot.take_reply()?)?;
+    Some(keeping(rest, asked.slot))
+}
+
 /// Serves a call that has waited for its turn.
 fn in_turn(service: &Service, handler: &Handler<Call, Reply>, request: Call, asked: Asked) -> Option<Rest> {
-    if !asked.slot.has_its_turn() {
-        // It has been refused, so it must not be done.
-        return None;
+    match asked.slot.take_turn(Instant::now()) {
+        Punctuality::InTime => {}
+        Punctuality::Late => return refuse_busy(service, asked),
+        Punctuality::Answered => return None,
     }
     if service.has_stopped() {
         return answer(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::Error;
+use crate::router::waited_too_long;
 use crate::service::Service;
 
 use super::go_through;
@@ -28,13 +28,12 @@ pub(crate) async fn watch(service: Service) {
                 service.pre_respond(pre_response).await;
             }
         }
-        for reply in service.calls().too_late(now) {
-            go_through(service.refuse_busy(reply)).await;
+        for late in service.calls().too_late(now) {
+            go_through(service.refuse_busy(late.reply)).await;
         }
-        for reply in service.gets().too_late(now) {
-            // Its resource is asked for again when its turn comes.
-            let error = Error::internal("the get waited too long for those before it");
-            go_through(service.refuse(reply, &error, "")).await;
+        for late in service.gets().too_late(now) {
+            // Gateways are made to ask again when its turn comes.
+            go_through(service.refuse(late.reply, &waited_too_long(), &late.name)).await;
         }
         if service.connection().is_connected() {
             if connects() != known {

@@ -7,7 +7,7 @@ use crate::{Get, Model, lease::Holding};
 const TIME_TO_LIVE: Duration = Duration::from_secs(10);
 const NAME: &str = "test.event.1";
 
-fn route() -> Route {
+pub(super) fn route() -> Route {
     let resource = Resource::model("event.$event", |_: Get| async { Err::<Model, _>(Error::NOT_FOUND) });
     let definition = resource.owned_by("event.$event").define(0, None, &Layers::default(), None);
     Route::new(Arc::new(definition.expect("valid")), NAME)

@@ -173,7 +173,7 @@ impl Table {
 /// How many of `keys` one replica should hold when the others hold so many each: an even part, and one more for as many
 /// replicas as are needed so that nothing is left. For a [`Lease`](crate::Lease) of one's own; those of this crate share
 /// by it too. What one replica cannot prepare has no taker by this rule alone: let others go beyond their share for keys that
-/// nobody has taken for a while, and not give them back for having too many.
+/// nobody has taken for a while, and not hand them over soon for having too many.
 ///
 /// ```
 /// // Five keys, and another replica that has three of them: two are left for this one.

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::group::Swapped;
 use crate::handling::{Begun, Handled, Rest, guarded, keeping};
+use crate::in_flight::Punctuality;
 use crate::ownership::{Ready, Term};
-use crate::router::{GET_TIME_MAX, IncomingGet, find_owner, route_get};
+use crate::router::{GET_TIME_MAX, IncomingGet, find_owner, route_get, waited_too_long};
 use crate::service::Service;
 use crate::snapshot::Snapshot;
 
@@ -22,6 +23,12 @@ pub(super) fn serve(service: &Service, mut get: IncomingGet) -> Option<Rest> {
         return read(service, get, Some(ready));
     }
     let now = if get.has_waited { Instant::now() } else { get.received };
+    if get.has_waited
+        && (get.slot.take_turn(now) != Punctuality::InTime || now >= get.received + GET_TIME_MAX)
+    {
+        service.resets().follow_up(service, &get.route.name);
+        return answer(service, get, Err(waited_too_long()));
+    }
     let ready = match &get.route.key {
         None => None,
         Some(key) => match service.ownership().ready_term(key, now) {
@@ -32,12 +39,6 @@ pub(super) fn serve(service: &Service, mut get: IncomingGet) -> Option<Rest> {
             }
         },
     };
-    let is_answered = get.has_waited && !get.slot.has_its_turn();
-    if is_answered || now >= get.received + GET_TIME_MAX {
-        service.resets().follow_up(service, &get.route.name);
-        let error = Error::internal("the get waited too long for those before it");
-        return answer(service, get, Err(error));
-    }
     if let Some(ready) = ready {
         let (remembered_max, statistics) = (service.limits().remembered_max, service.statistics());
         let evicted = service.groups().begin_get(remembered_max, statistics, &get.route, ready);

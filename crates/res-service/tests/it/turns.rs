@@ -87,9 +87,17 @@ async fn a_change_in_another_group_comes_before_the_answer_of_who_waits_for_it()
     for seq in 1..=5 {
         publish(&world.client, "call.test.calls.add", "called").await;
         let is_told = |subject: &str| subject == "called" || subject.starts_with("event.");
-        let change = wire.next_where(is_told).await;
-        assert_eq!(change, ("event.test.slow.change".into(), format!("{{\"values\":{{\"seq\":{seq}}}}}")));
-        assert_eq!(wire.next_where(is_told).await.0, "called");
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            let (subject, payload) = wire.next_where(is_told).await;
+            // On a busy machine who asked is told to wait.
+            if !payload.starts_with("timeout:") {
+                told.push((subject, payload));
+            }
+        }
+        let change = format!("{{\"values\":{{\"seq\":{seq}}}}}");
+        let expected = [("event.test.slow.change", change.as_str()), ("called", r#"{"result":null}"#)];
+        assert_eq!(told, expected.map(|(subject, payload)| (subject.to_owned(), payload.to_owned())));
     }
     service.stop(PATIENCE).await.unwrap();
 }
@@ -155,21 +163,20 @@ async fn a_call_whose_turn_does_not_come_in_time_is_refused_and_never_done() {
             all_wait.await;
             begun.elapsed() < TIME_MAX
         });
-        if !was_in_time {
-            assert!(Instant::now() < deadline, "the machine is too slow for half a second");
-            continue;
-        }
-        assert_eq!(answer["error"]["code"], "test.busy", "{answer}");
-        assert_eq!(service.statistics().busy_replies.get(), 1);
+        let is_refused = answer["error"]["code"] == "test.busy";
         gated.gate.close();
         service.stop(PATIENCE).await.unwrap();
-        assert_eq!(gated.counted(), 0, "who has been refused may try again elsewhere");
-        return;
+        assert_eq!(gated.counted(), usize::from(!is_refused), "who has been refused may try again elsewhere");
+        if is_refused {
+            return;
+        }
+        assert!(!was_in_time, "it waited for three that took all their time: {answer}");
+        assert!(Instant::now() < deadline, "the machine is too slow for half a second");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_get_behind_a_long_call_fails_in_time_and_is_asked_for_again() {
+async fn gets_and_queries_behind_a_long_call_fail_in_time_and_are_asked_for_again() {
     let world = World::new().await;
     let gated = Gated::new();
     let builder = Builder::new("test").resource(gated.resource("x"));
@@ -178,7 +185,11 @@ async fn a_get_behind_a_long_call_fails_in_time_and_is_asked_for_again() {
     publish(&world.client, "call.test.x.wait", "nobody").await;
     gated.has_begun(1).await;
     let asked = Instant::now();
-    assert_eq!(world.ask("get.test.x", "{}").await["error"]["code"], "system.internalError");
+    let query = format!("res.query.test.{}.test.x", service.replica());
+    let answers = tokio::join!(world.ask("get.test.x", "{}"), world.ask(&query, r#"{"query":"q=1"}"#));
+    for answer in [answers.0, answers.1] {
+        assert_eq!(answer["error"]["code"], "system.internalError", "{answer}");
+    }
     assert!(asked.elapsed() >= Duration::from_secs(9), "{:?}", asked.elapsed());
     gated.gate.add_permits(1);
     // Not that of the start, which is of everything.
@@ -235,12 +246,15 @@ async fn the_turn_of_a_group_is_not_that_of_another_services_group_of_the_same_n
     let world = World::new().await;
     let inside = Arc::new(AtomicUsize::new(0));
     let overlapped = Arc::new(AtomicBool::new(false));
-    let (within, overlaps) = (Arc::clone(&inside), Arc::clone(&overlapped));
+    // The first get and the refresh need one each, and what is between them waits for its own.
+    let gate = Arc::new(Semaphore::new(1));
+    let (within, overlaps, gated) = (Arc::clone(&inside), Arc::clone(&overlapped), Arc::clone(&gate));
     let model = Resource::model("event.$event", move |_: Get| {
         let (inside, overlapped) = (Arc::clone(&within), Arc::clone(&overlaps));
+        let gate = Arc::clone(&gated);
         async move {
             overlapped.fetch_or(inside.fetch_add(1, Ordering::SeqCst) != 0, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            gate.acquire().await.map_err(Error::internal)?.forget();
             inside.fetch_sub(1, Ordering::SeqCst);
             Model::from_serialize(&json!({}))
         }
@@ -260,7 +274,13 @@ async fn the_turn_of_a_group_is_not_that_of_another_services_group_of_the_same_n
     world.ask("get.other.event.1", "{}").await;
     publish(&world.client, "get.other.event.1", "nobody").await;
     eventually("it is being read", || inside.load(Ordering::SeqCst), |inside| *inside == 1).await;
-    assert_eq!(world.ask("call.test.event.1.touch", "{}").await, json!({"result": null}));
+    let refreshes = || other.statistics().refreshes.get();
+    let touched = world.ask("call.test.event.1.touch", "{}");
+    let let_go = async {
+        eventually("the call asks for a refresh", refreshes, |refreshes| *refreshes == 1).await;
+        gate.add_permits(2);
+    };
+    assert_eq!(tokio::join!(touched, let_go).0, json!({"result": null}));
     assert!(!overlapped.load(Ordering::SeqCst), "a refresh ran beside a get of its group");
     service.stop(PATIENCE).await.unwrap();
     other.stop(PATIENCE).await.unwrap();
