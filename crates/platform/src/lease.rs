@@ -23,7 +23,7 @@ use crate::postgres::Borrowed;
 const TIME_TO_LIVE: Duration = Duration::from_secs(2);
 /// A key that a replica sees free for so long is taken by it whatever its share: whoever has room has had many rounds.
 const LEFT_AFTER: Duration = Duration::from_secs(4);
-/// For so long a replica keeps what it has taken beyond its share. Then it may be handed over like all others.
+/// For so long what a replica has taken beyond its share does not count there. Then it must not keep others from an even one.
 const KEPT_BEYOND: Duration = Duration::from_secs(300);
 /// A round or a release that takes longer than this is given up. The library waits for a third of the time to live; this
 /// is a little shorter, so that the reason is told from here and time is left for another try before holdings run out.
@@ -63,7 +63,7 @@ struct Seen {
     surplus: Option<String>,
     /// Keys that lie free, and since when.
     free: BTreeMap<String, Instant>,
-    /// Keys that it holds beyond its share, and since when. For a while they are not handed over: whoever gave them up might
+    /// Keys that it has taken beyond its share, and when. For a while they do not count in it: whoever gave them up might
     /// again.
     beyond: BTreeMap<String, Instant>,
 }
@@ -99,8 +99,8 @@ impl PostgresLease {
         transaction.execute(MAKE, &[&keys]).await?;
         let renewed = keys_of(&transaction.query(RENEW, &[&replica, &seconds]).await?);
         let mut beyond = self.seen().beyond.clone();
-        beyond.retain(|key, since| renewed.contains(key) && since.elapsed() < KEPT_BEYOND);
-        let mine = renewed.len() - beyond.len();
+        beyond.retain(|key, _| renewed.contains(key));
+        let mine = renewed.len() - beyond.values().filter(|since| since.elapsed() < KEPT_BEYOND).count();
         let others = transaction.query(OTHERS, &[&replica]).await?;
         let others: Result<Vec<usize>, _> =
             others.iter().map(|row| row.get::<_, i64>(0).try_into()).collect();
@@ -122,9 +122,10 @@ impl PostgresLease {
         transaction.commit().await?;
         connection.give_back();
         let is_too_many = mine > share && others.iter().any(|held| held + 1 < mine);
-        let mut within =
-            holdings.iter().filter(|holding| holding.holder == replica && !beyond.contains_key(&holding.key));
-        let surplus = within.next_back().filter(|_| is_too_many).map(|holding| holding.key.clone());
+        let held_here = holdings.iter().filter(|holding| holding.holder == replica);
+        // What another has given up is the last to be handed over: it might do so again.
+        let surplus = held_here.min_by_key(|holding| beyond.get(&holding.key)).filter(|_| is_too_many);
+        let surplus = surplus.map(|holding| holding.key.clone());
         let held: BTreeSet<&String> = holdings.iter().map(|holding| &holding.key).collect();
         let mut seen = self.seen();
         seen.surplus = surplus;

@@ -437,7 +437,7 @@ fn query(service: &Service, message: &Message, reply: Subject, received: Instant
         }
     };
     let group = Arc::clone(&route.group);
-    service.groups().push(service, &group, Job::Query { route, query, slot });
+    service.groups().push(service, &group, Job::Query { route, query, received, slot });
     None
 }
 

@@ -36,7 +36,7 @@ statistics! {
     error_replies,
     /// Answers that were `system.internalError`.
     internal_error_replies,
-    /// Requests refused because as many as allowed were in work, or waited in their group, or because they waited too long.
+    /// Requests refused because as many as allowed were in work, or waited in their group, and calls that waited too long.
     busy_replies,
     /// Pre-responses that asked the gateway for more time.
     pre_responses,

@@ -113,9 +113,9 @@ fn begin_job(service: &Service, group: &Arc<str>, job: Job) -> Option<Rest> {
         Job::Get(get) => get::serve(service, get),
         Job::Call(begin) => turn::take(service, group, || begin(service)),
         Job::Refresh(route) => refresh::serve(service, route),
-        Job::Query { route, query, slot } => {
+        Job::Query { route, query, received, slot } => {
             let service = service.clone();
-            Some(async move { run_query(&service, &route, query, slot).await }.boxed())
+            Some(async move { run_query(&service, &route, query, received, slot).await }.boxed())
         }
         Job::Delete { route, done, trace } => {
             let service = service.clone();
@@ -177,13 +177,14 @@ async fn announce(
     Ok(())
 }
 
-async fn run_query(service: &Service, route: &Route, query: Box<str>, slot: Slot) {
+async fn run_query(service: &Service, route: &Route, query: Box<str>, received: Instant, slot: Slot) {
     let owned =
         |service: &Service| route.key.as_deref().is_none_or(|key| service.ownership().term(key).is_some());
     let error = if slot.take_turn(Instant::now()) != Punctuality::InTime {
         waited_too_long()
     } else if owned(service) {
-        let time_max = service.limits().handler_time_max.min(GET_TIME_MAX);
+        let time_left = GET_TIME_MAX.saturating_sub(received.elapsed());
+        let time_max = time_left.min(service.limits().handler_time_max);
         let outcome = match begin_read(service, route, Some(query), None, Some(slot.key())) {
             Begun::Done(outcome) => outcome,
             Begun::Waiting(handled) => guarded(service, time_max, handled).await,

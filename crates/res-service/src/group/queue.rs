@@ -25,6 +25,7 @@ pub(crate) enum Job {
     Query {
         route: Route,
         query: Box<str>,
+        received: Instant,
         slot: Slot,
     },
     Delete {
@@ -42,7 +43,9 @@ impl Job {
                 get.has_waited = true;
                 get.slot.wait_for_turn(get.received + GET_TIME_MAX, &get.route.name);
             }
-            Self::Query { route, slot, .. } => slot.wait_for_turn(Instant::now() + GET_TIME_MAX, &route.name),
+            Self::Query { route, received, slot, .. } => {
+                slot.wait_for_turn(*received + GET_TIME_MAX, &route.name);
+            }
             Self::Call(_) | Self::Refresh(_) | Self::Delete { .. } => {}
         }
     }
