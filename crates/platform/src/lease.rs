@@ -53,12 +53,12 @@ const RELEASE: &str = "with released as (update lease set holder = null where ho
 /// A [`Lease`] kept in a service's database.
 pub struct PostgresLease {
     pool: Pool,
-    seen: Mutex<Seen>,
+    found: Mutex<Found>,
 }
 
 /// What the rounds of this replica have found.
 #[derive(Default)]
-struct Seen {
+struct Found {
     /// A key of which it has one too many.
     surplus: Option<String>,
     /// Keys that lie free, and since when.
@@ -68,7 +68,7 @@ struct Seen {
     beyond: BTreeMap<String, Instant>,
 }
 
-impl Seen {
+impl Found {
     /// Those of these keys that nobody else has taken for long enough.
     fn left(&self, keys: &[String]) -> Vec<String> {
         let is_left = |key: &&String| self.free.get(*key).is_some_and(|since| since.elapsed() >= LEFT_AFTER);
@@ -87,7 +87,7 @@ impl PostgresLease {
     /// Leases in the tables of `pool`'s database.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool, seen: Mutex::default() }
+        Self { pool, found: Mutex::default() }
     }
 
     async fn round_in_database(&self, replica: &str, keys: &[String]) -> Result<Vec<Holding>, BoxError> {
@@ -98,7 +98,7 @@ impl PostgresLease {
         transaction.execute(FORGET, &[]).await?;
         transaction.execute(MAKE, &[&keys]).await?;
         let renewed = keys_of(&transaction.query(RENEW, &[&replica, &seconds]).await?);
-        let mut beyond = self.seen().beyond.clone();
+        let mut beyond = self.found().beyond.clone();
         beyond.retain(|key, _| renewed.contains(key));
         let mine = renewed.len() - beyond.values().filter(|since| since.elapsed() < KEPT_BEYOND).count();
         let others = transaction.query(OTHERS, &[&replica]).await?;
@@ -110,14 +110,14 @@ impl PostgresLease {
             let wanted = i64::try_from(share - mine)?;
             transaction.query(CLAIM, &[&replica, &seconds, &keys, &wanted]).await?;
         }
-        let left = self.seen().left(keys);
+        let left = self.found().left(keys);
         if !left.is_empty() {
             let all = i64::try_from(left.len())?;
             let taken = keys_of(&transaction.query(CLAIM, &[&replica, &seconds, &left, &all]).await?);
             beyond.extend(taken.into_iter().map(|key| (key, Instant::now())));
         }
         // Also if nobody learns any more whether what follows was done.
-        self.seen().beyond.clone_from(&beyond);
+        self.found().beyond.clone_from(&beyond);
         let holdings = holdings_of(&transaction.query(MAP, &[]).await?);
         transaction.commit().await?;
         connection.give_back();
@@ -127,15 +127,15 @@ impl PostgresLease {
         let surplus = held_here.min_by_key(|holding| beyond.get(&holding.key)).filter(|_| is_too_many);
         let surplus = surplus.map(|holding| holding.key.clone());
         let held: BTreeSet<&String> = holdings.iter().map(|holding| &holding.key).collect();
-        let mut seen = self.seen();
-        seen.surplus = surplus;
-        seen.note_free(keys.iter().filter(|key| !held.contains(key)));
-        drop(seen);
+        let mut found = self.found();
+        found.surplus = surplus;
+        found.note_free(keys.iter().filter(|key| !held.contains(key)));
+        drop(found);
         Ok(holdings)
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,7 +172,7 @@ impl Lease for PostgresLease {
     }
 
     async fn surrender(&self, _replica: &str) -> Result<Vec<String>, BoxError> {
-        Ok(self.seen().surplus.take().into_iter().collect())
+        Ok(self.found().surplus.take().into_iter().collect())
     }
 
     fn time_to_live(&self) -> Duration {
